@@ -1,0 +1,62 @@
+//! What is shown when the story is told: the incidents as a table, and what to try next.
+
+use std::io;
+use std::time::Duration;
+
+use super::api::Statistics;
+use super::incident::Incident;
+use super::narrator::seconds;
+use crate::terminal::Terminal;
+
+/// Shows a row per incident, and the mean time to recover.
+pub(super) fn incidents(terminal: &mut Terminal, incidents: &[Incident], now: Statistics) -> io::Result<()> {
+    terminal.heading("What happened")?;
+    let heads = ["service", "fault", "detected after", "action took", "time to recover", "process"];
+    terminal.show(&row(heads.map(str::to_owned)))?;
+    for incident in incidents {
+        terminal.show(&row(cells(incident)))?;
+    }
+    let measured = mean(incidents.iter().filter_map(time_to_recover));
+    let reported = mean(incidents.iter().filter_map(|incident| incident.recovery.time_to_recover_seconds));
+    for line in [
+        format!("\nMean time to recover (MTTR) {}, from the fault to the proof.", seconds(measured)),
+        format!("health-monitor counts from its first failed check and reports {}.", seconds(reported)),
+        "An action is counted from the decision, with the last check before it.".to_owned(),
+        format!("{} of {} services are healthy.", now.healthy_services, now.total_services),
+    ] {
+        terminal.show(&line)?;
+    }
+    Ok(())
+}
+
+fn cells(incident: &Incident) -> [String; 6] {
+    let recovery = &incident.recovery;
+    let since = |from: Option<_>, to: Option<_>| from.zip(to).map(|(from, to)| in_seconds(to, from));
+    let detected = since(Some(incident.broken_at), recovery.detected_at);
+    let took = since(recovery.started_at, recovery.accepted_at);
+    [
+        incident.service.clone(),
+        incident.fault.as_str().to_owned(),
+        seconds(detected),
+        seconds(took),
+        seconds(time_to_recover(incident)),
+        format!("{} -> {}", incident.old_pid, incident.new_pid),
+    ]
+}
+
+fn row([service, fault, detected, took, recovered, process]: [String; 6]) -> String {
+    format!("  {service:19}{fault:19}{detected:>14}{took:>14}{recovered:>17}   {process}")
+}
+
+fn time_to_recover(incident: &Incident) -> Option<f64> {
+    incident.recovery.verified_at.map(|verified_at| in_seconds(verified_at, incident.broken_at))
+}
+
+fn in_seconds(to: shared::clock::Timestamp, from: shared::clock::Timestamp) -> f64 {
+    Duration::as_secs_f64(&to.since(from))
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}

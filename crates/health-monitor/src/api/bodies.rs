@@ -1,0 +1,172 @@
+//! The bodies of the answers: the contract's members, and ours beside them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use shared::clock::Timestamp;
+use shared::order::OrderId;
+use utoipa::ToSchema;
+
+use crate::domain::reading::{ErrorEntry, Reading, Severity, Status};
+use crate::domain::recovery::{Guard, Recovery};
+use crate::domain::view::Watched;
+
+/// `GET /health`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthBody {
+    /// Always `healthy`: an answer is the proof.
+    pub(super) status: &'static str,
+    /// `health-monitor`.
+    pub(super) service: &'static str,
+    /// Now.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) timestamp: Timestamp,
+    /// Whether documents are meant to go to Elasticsearch.
+    pub(super) elasticsearch_enabled: bool,
+}
+
+/// What was last seen of one service.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ServiceStatus {
+    /// Its name.
+    pub(super) service: String,
+    /// The contract's word for the last probe.
+    pub(super) status: Status,
+    /// How long the probe took, in seconds; only when it passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) response_time: Option<f64>,
+    /// What was wrong; only when it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(super) error: Option<Arc<str>>,
+    /// When the probe ended.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) timestamp: Timestamp,
+    /// The address of the service.
+    pub(super) url: String,
+    /// The class of the probe's result: pass, degraded, fail, error. `error` is the monitor's own fault and is never counted.
+    #[schema(example = "pass")]
+    pub(super) class: &'static str,
+    /// How serious a failure is: hard, soft, configuration; null for any other class.
+    pub(super) severity: Option<Severity>,
+    /// The state of the service: unknown, healthy, suspect, unhealthy, recovering, verifying, quarantined.
+    pub(super) state: &'static str,
+    /// Consecutive failures.
+    pub(super) failures: u32,
+    /// Slots that were missed because the probe before was still under way.
+    pub(super) missed_checks: u64,
+    /// The incident that is open.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub(super) incident_id: Option<OrderId>,
+    /// The recovery that is under way.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub(super) recovery_id: Option<OrderId>,
+    /// Why nothing is being done about a service that fails.
+    pub(super) held: Option<Held>,
+}
+
+/// Why nothing is being done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Held {
+    /// Which guard.
+    pub(super) guard: Guard,
+    /// A sentence: why, and what ends it.
+    pub(super) reason: String,
+    /// When it ends by itself, if it does.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) until: Option<Timestamp>,
+}
+
+impl ServiceStatus {
+    /// A service as the view has it, with the given reading.
+    pub(super) fn new(watched: &Watched<'_>, reading: &Reading) -> Self {
+        let service = watched.service;
+        Self {
+            service: watched.policy.name.to_string(),
+            status: reading.status,
+            response_time: reading.passes().then(|| reading.response_time().as_secs_f64()),
+            error: reading.error.clone(),
+            timestamp: reading.finished_at,
+            url: watched.policy.url.clone(),
+            class: reading.class.as_str(),
+            severity: reading.class.severity(),
+            state: watched.state(),
+            failures: service.map_or(0, |service| service.health.failures),
+            missed_checks: watched.latest.missed,
+            incident_id: service.and_then(|s| s.incident.as_ref()).map(|incident| incident.incident_id),
+            recovery_id: service.and_then(|s| s.recovery.as_ref()).map(|recovery| recovery.recovery_id),
+            held: watched.held_by().map(|(guard, reason)| Held {
+                guard,
+                reason: reason.to_owned(),
+                until: service.and_then(|s| s.refusal.as_ref()).and_then(|refusal| refusal.not_before),
+            }),
+        }
+    }
+}
+
+/// `GET /statistics`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Statistics {
+    /// Services that are watched.
+    pub(super) total_services: usize,
+    /// Those whose last probe passed.
+    pub(super) healthy_services: usize,
+    /// All others, never checked ones among them.
+    pub(super) unhealthy_services: usize,
+    /// Consecutive failures by service.
+    pub(super) failure_counts: BTreeMap<String, u32>,
+    /// When the last probe ended; null before the first.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) last_check: Option<Timestamp>,
+    /// Mean time to recover over all proven recoveries, in seconds; null before the first.
+    pub(super) mean_time_to_recover_seconds: Option<f64>,
+    /// Finished recoveries by outcome.
+    pub(super) recoveries: BTreeMap<&'static str, u64>,
+    /// Services with an open incident.
+    pub(super) open_incidents: usize,
+    /// Probes that failed through the monitor's own fault since its start; not counted against any service.
+    pub(super) own_faults: u64,
+}
+
+/// `GET /error-history`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ErrorHistory {
+    /// Of all services that have errors.
+    All {
+        /// By service, oldest first, at most the last 100 each.
+        all_services: BTreeMap<String, Vec<ErrorEntry>>,
+    },
+    /// Of one service.
+    One {
+        /// Its name, as asked for.
+        service: String,
+        /// Oldest first, at most the last 100.
+        errors: Vec<ErrorEntry>,
+    },
+}
+
+/// `GET /recovery-history`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecoveryHistory {
+    /// When the last recovery of each service was attempted.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub(super) last_recovery_times: BTreeMap<String, Timestamp>,
+    /// The last 1,000 that are over, then those under way; newest last. Refusals of guards are among them.
+    #[schema(value_type = Vec<Recovery>)]
+    pub(super) recoveries: Vec<Arc<Recovery>>,
+}
+
+/// `POST /trigger-heal/{service}`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Triggered {
+    /// `Auto-healing triggered for <service>`.
+    pub(super) message: String,
+    /// Now.
+    #[schema(value_type = String, format = DateTime)]
+    pub(super) timestamp: Timestamp,
+    /// Identity of the recovery, as `/recovery-history` shows it.
+    #[schema(value_type = String, format = Uuid)]
+    pub(super) recovery_id: OrderId,
+}

@@ -1,0 +1,156 @@
+//! What the operator has configured, checked and ready to use.
+
+mod backend;
+mod derive;
+mod limits;
+mod services;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use shared::config::{Faults, Group, HttpUrl, Loaded, Sources, Warning, load};
+use shared::http::access::{AccessSettings, Token};
+use shared::journal::Durability;
+use shared::order::ServiceName;
+use shared::platform::PlatformSettings;
+use shared::telemetry::LogFormat;
+
+use crate::domain::policy::Policy;
+
+pub use settings::{MAX_SERVICES, SETTINGS};
+
+/// The configuration of the daemon.
+#[derive(Clone)]
+pub struct Config {
+    /// Where the API listens.
+    pub bind_address: SocketAddr,
+    /// Directory of the journal.
+    pub data_dir: PathBuf,
+    /// What a recorded fact survives.
+    pub durability: Durability,
+    /// Size of the journal, in bytes, above which the oldest facts are dropped.
+    pub journal_max_bytes: u64,
+    /// How services are watched and healed.
+    pub policy: Policy,
+    /// By which means each service of the policy is healed; one entry for every one of them.
+    pub platforms: BTreeMap<ServiceName, PlatformSettings>,
+    /// Who may change something.
+    pub access: AccessSettings,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Whether documents are sent to Elasticsearch.
+    pub elasticsearch_enabled: bool,
+    /// Where Elasticsearch answers; may carry credentials, which its `Display` leaves out.
+    pub elasticsearch_url: HttpUrl,
+}
+
+/// A configuration that can be used, with what is to be told about it.
+#[derive(Debug)]
+pub struct Loading {
+    /// The configuration.
+    pub config: Config,
+    /// What is probably a mistake and did no harm.
+    pub warnings: Vec<Warning>,
+    /// Every value with where it came from, for printing. Large where there are many services: drop it soon.
+    pub effective: Group,
+}
+
+/// Leaves out the platforms, whose webhook addresses can be credentials.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("bind_address", &self.bind_address)
+            .field("data_dir", &self.data_dir)
+            .field("durability", &self.durability)
+            .field("journal_max_bytes", &self.journal_max_bytes)
+            .field("policy", &self.policy)
+            .field("access", &self.access)
+            .field("log_format", &self.log_format)
+            .field("elasticsearch_enabled", &self.elasticsearch_enabled)
+            .field("elasticsearch_url", &self.elasticsearch_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Reads the configuration from these sources. The error holds everything that is wrong at once.
+    pub fn load(sources: &Sources) -> Result<Loading, Faults> {
+        let Loaded { root, mut faults, mut warnings } = load(&SETTINGS, sources, derive::derive);
+        warnings.extend(derive::unused_urls(&root));
+        let access = access(&root, &mut faults);
+        let watched = services::build(&root, &mut faults);
+        let elasticsearch_url = elasticsearch_url(&root, &mut faults);
+        let (true, Some(bind_address), Some(elasticsearch_url)) =
+            (faults.is_empty(), root.address("BIND_ADDRESS"), elasticsearch_url)
+        else {
+            faults.warnings = warnings;
+            return Err(faults);
+        };
+        let config = Self {
+            bind_address,
+            data_dir: root.text("DATA_DIR").unwrap_or_default().into(),
+            durability: durability(&root),
+            journal_max_bytes: root.whole("JOURNAL_MAX_BYTES").unwrap_or_default(),
+            policy: Policy {
+                observe_first: seconds(&root, "HEALTH_CHECK_INTERVAL"),
+                max_in_flight: limits::in_flight(&watched.policies),
+                max_in_flight_per_host: limits::in_flight_per_host(&watched.policies),
+                services: watched.policies,
+            },
+            platforms: watched.platforms,
+            access,
+            log_format: LogFormat::from_word(root.text("LOG_FORMAT").unwrap_or_default()),
+            elasticsearch_enabled: root.boolean("ELASTICSEARCH_ENABLED"),
+            elasticsearch_url,
+        };
+        Ok(Loading { config, warnings, effective: root })
+    }
+}
+
+fn durability(root: &Group) -> Durability {
+    if root.text("DURABILITY") == Some("os") { Durability::Os } else { Durability::Disk }
+}
+
+fn access(root: &Group, faults: &mut Faults) -> AccessSettings {
+    let tokens = match root.secret("API_TOKEN").map(|text| Token::parse_list(text.expose_secret())) {
+        None => Vec::new(),
+        Some(Ok(tokens)) if tokens.is_empty() => {
+            faults.push(root.fault("API_TOKEN", "holds no token"));
+            tokens
+        }
+        Some(Ok(tokens)) => tokens,
+        Some(Err(invalid)) => {
+            faults.push(root.fault("API_TOKEN", invalid.to_string()));
+            Vec::new()
+        }
+    };
+    AccessSettings {
+        tokens,
+        allow_unauthenticated: root.boolean("ALLOW_UNAUTHENTICATED"),
+        mutations_per_minute: number(root, "MUTATIONS_PER_MINUTE"),
+    }
+}
+
+fn elasticsearch_url(root: &Group, faults: &mut Faults) -> Option<HttpUrl> {
+    let url = root.url("ELASTICSEARCH_URL")?;
+    if url.has_query_or_fragment() {
+        faults.push(root.fault("ELASTICSEARCH_URL", "must not have a query or fragment"));
+    }
+    Some(url.clone())
+}
+
+fn seconds(group: &Group, key: &str) -> Duration {
+    group.seconds(key).unwrap_or_default()
+}
+
+fn number(group: &Group, key: &str) -> u32 {
+    group.whole(key).and_then(|value| u32::try_from(value).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

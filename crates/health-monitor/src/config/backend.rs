@@ -1,0 +1,173 @@
+//! By which means each service is healed.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use shared::config::{Fault, Faults, Group, HttpUrl, Member};
+use shared::order::{Backend, Target};
+use shared::platform::{CommandSettings, DockerSettings, PlatformSettings, WebhookSettings};
+
+use super::seconds;
+
+/// How long a webhook may take to answer; it only has to accept the order.
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is configured for all services.
+pub(super) struct Globals<'a> {
+    root: &'a Group,
+    docker_host: Option<&'a str>,
+}
+
+impl<'a> Globals<'a> {
+    /// Checks what is configured for all services.
+    pub(super) fn of(root: &'a Group, faults: &mut Faults) -> Self {
+        let docker_host = root.text("DOCKER_HOST");
+        if let Some(reason) = docker_host.and_then(refuse_docker_host) {
+            faults.push(root.fault("DOCKER_HOST", reason));
+        }
+        Self { root, docker_host }
+    }
+
+    /// The means for one service; none after a fault.
+    pub(super) fn platform(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let service = &member.group;
+        let own_choice = service.text("recovery_backend").unwrap_or("auto");
+        match own_choice {
+            "docker" => Some(self.docker(member)),
+            "webhook" => self.webhook(member, faults),
+            "command" => self.command(member, faults),
+            "none" => Some(PlatformSettings::None),
+            _ => self.automatic(member, faults),
+        }
+    }
+
+    /// What the service itself has is nearer than what all have.
+    fn automatic(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let service = &member.group;
+        let has_restart = restart(service).is_some() || restart(self.root).is_some();
+        if !has_restart && inspects(service) {
+            let reason = "inspect alone does not heal: set recovery_command.restart too";
+            faults.push(service.fault("recovery_command", reason));
+            return None;
+        }
+        let own = (restart(service).is_some(), service.url("recovery_webhook_url").is_some());
+        let all = (restart(self.root).is_some(), self.root.url("RECOVERY_WEBHOOK_URL").is_some());
+        match (own, all) {
+            ((true, true), _) => {
+                faults.push(ambiguous(service, "recovery_backend", "recovery_webhook_url"));
+                None
+            }
+            ((true, false), _) => self.command(member, faults),
+            ((false, true), _) => self.webhook(member, faults),
+            ((false, false), (true, true)) => {
+                faults.push(ambiguous(self.root, "RECOVERY_BACKEND", "RECOVERY_WEBHOOK_URL"));
+                None
+            }
+            ((false, false), (true, false)) => self.command(member, faults),
+            ((false, false), (false, true)) => self.webhook(member, faults),
+            ((false, false), (false, false)) => Some(self.docker(member)),
+        }
+    }
+
+    fn docker(&self, member: &Member) -> PlatformSettings {
+        PlatformSettings::Docker(DockerSettings {
+            host: self.docker_host.map(str::to_owned),
+            project: self.root.text("COMPOSE_PROJECT_NAME").map(str::to_owned),
+            container: member.group.text("container").unwrap_or(&member.name).to_owned(),
+            stop_timeout: seconds(&member.group, "stop_timeout"),
+        })
+    }
+
+    fn webhook(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let own = member.group.url("recovery_webhook_url");
+        let Some(url) = own.or_else(|| self.root.url("RECOVERY_WEBHOOK_URL")) else {
+            let is_refused = member.group.refused.contains("recovery_webhook_url")
+                || self.root.refused.contains("RECOVERY_WEBHOOK_URL");
+            if !is_refused {
+                faults.push(self.missing(&member.group, "webhook", "RECOVERY_WEBHOOK_URL"));
+            }
+            return None;
+        };
+        let secret: Option<&SecretString> = self.root.secret("RECOVERY_WEBHOOK_SECRET");
+        Some(PlatformSettings::Webhook(WebhookSettings {
+            url: url.expose().to_owned(),
+            secret: secret.cloned(),
+            timeout: WEBHOOK_TIMEOUT,
+        }))
+    }
+
+    /// A service may give only what differs from the command of all.
+    fn command(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let own = member.group.sections.get("recovery_command");
+        let all = self.root.sections.get("recovery_command");
+        let words = |key: &str| {
+            let own = own.and_then(|group| group.words(key));
+            own.or_else(|| all.and_then(|group| group.words(key))).map(<[String]>::to_vec)
+        };
+        let Some(restart) = words("restart") else {
+            let is_refused = [own, all].into_iter().flatten().any(|group| group.refused.contains("restart"));
+            if !is_refused {
+                faults.push(self.missing(&member.group, "command", "recovery_command.restart"));
+            }
+            return None;
+        };
+        let timeout = [own, all].into_iter().flatten().find(|group| group.is_given("timeout"));
+        Some(PlatformSettings::Command(CommandSettings {
+            restart,
+            inspect: words("inspect"),
+            timeout: timeout.map_or_else(
+                || seconds(self.root, "RECOVERY_COMMAND_TIMEOUT"),
+                |group| seconds(group, "timeout"),
+            ),
+        }))
+    }
+
+    /// Said of the setting that made the choice.
+    fn missing(&self, service: &Group, backend: &str, setting: &str) -> Fault {
+        let reason = format!("{backend} is chosen, and {setting} is not set");
+        if service.is_given("recovery_backend") {
+            service.fault("recovery_backend", reason)
+        } else {
+            self.root.fault("RECOVERY_BACKEND", reason)
+        }
+    }
+}
+
+/// Whether the service says how one instance is told from another.
+fn inspects(service: &Group) -> bool {
+    service.sections.get("recovery_command").is_some_and(|group| group.words("inspect").is_some())
+}
+
+fn restart(group: &Group) -> Option<&[String]> {
+    group.sections.get("recovery_command")?.words("restart")
+}
+
+fn ambiguous(group: &Group, choice: &str, webhook: &str) -> Fault {
+    let reason = format!("recovery_command and {webhook} are both set, and one has to be chosen");
+    group.fault(choice, reason).suggesting(Some(format!("set {choice} to command or webhook")))
+}
+
+fn refuse_docker_host(host: &str) -> Option<&'static str> {
+    let is_fine = match host.split_once("://") {
+        Some(("unix", path)) => path.starts_with('/') && path.len() > 1,
+        Some(("tcp", rest)) => HttpUrl::parse(&format!("http://{rest}")).is_ok_and(|url| !url.has_userinfo()),
+        Some(_) | None => false,
+    };
+    if is_fine { None } else { Some("must be unix:///path/of/the/socket or tcp://host:port") }
+}
+
+/// What an action through these means is aimed at, as a person would name it.
+pub(super) fn target(platform: &PlatformSettings) -> Target {
+    let (backend, name) = match platform {
+        PlatformSettings::Docker(docker) => (Backend::Docker, docker.container.clone()),
+        PlatformSettings::Webhook(webhook) => {
+            let host = HttpUrl::parse(&webhook.url).map(|url| url.authority()).unwrap_or_default();
+            (Backend::Webhook, host)
+        }
+        PlatformSettings::Command(command) => {
+            (Backend::Command, command.restart.first().cloned().unwrap_or_default())
+        }
+        PlatformSettings::None => (Backend::None, String::new()),
+    };
+    Target { backend, name }
+}

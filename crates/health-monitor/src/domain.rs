@@ -1,0 +1,14 @@
+//! The pure core: every decision of the daemon, as functions of state, event and time.
+
+pub mod fact;
+pub mod guard;
+pub mod health;
+pub mod incident;
+pub mod ladder;
+pub mod policy;
+pub mod reading;
+pub mod recovery;
+pub mod schedule;
+pub mod state;
+pub mod supervisor;
+pub mod view;

@@ -1,0 +1,235 @@
+//! What one probe saw, and what that means.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+
+/// What came back from one probe, before any judgement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Measured {
+    /// When the probe began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What came back.
+    pub answer: Answer,
+    /// When our resolver last found any name by asking for it, up to the end of the probe.
+    pub name_found_at: Option<Timestamp>,
+}
+
+/// The answers that a probe can get.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// An HTTP status.
+    Status(u16),
+    /// No connection, or one that broke off: refused, reset, no route, handshake failed. The cause in words.
+    NoConnection(String),
+    /// No connection within the time limit.
+    ConnectTimeout,
+    /// A connection was accepted and then nothing came within the time limit.
+    Silent,
+    /// The name does not exist.
+    UnknownName(String),
+    /// The name could not be looked up, for a reason that may lie with our resolver.
+    ResolverFailed(String),
+    /// The probe itself could not be carried out: no local network, no file descriptors, we were too slow.
+    OwnFault(String),
+}
+
+/// How serious a failure is for the decision to heal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The service is certainly not serving: refused, reset, 5xx.
+    Hard,
+    /// The service took the connection and said nothing: it may only be busy.
+    Soft,
+    /// The answer speaks of configuration (401, 404, a redirect): a restart would not help.
+    Configuration,
+}
+
+/// The class of a reading.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// As it should be.
+    Pass,
+    /// As it should be, but slower than the service's latency limit.
+    Degraded,
+    /// Not as it should be.
+    Fail(Severity),
+    /// Our own fault: says nothing about the service, is shown and never counted.
+    Error,
+}
+
+impl Class {
+    /// How serious a failure is; none for any other class.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Fail(severity) => Some(severity),
+            Self::Pass | Self::Degraded | Self::Error => None,
+        }
+    }
+
+    /// The word for metrics and pages, without the severity.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Degraded => "degraded",
+            Self::Fail(_) => "fail",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The status of a service as the contract knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Answered with 200.
+    Healthy,
+    /// Answered with something else.
+    Unhealthy,
+    /// Did not answer.
+    Unreachable,
+}
+
+/// One judged reading.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reading {
+    /// When the probe began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What it means.
+    pub class: Class,
+    /// The contract's word for it.
+    pub status: Status,
+    /// What is wrong; none for a pass.
+    pub error: Option<Arc<str>>,
+}
+
+impl Reading {
+    /// Judges what came back. `resolver_works` says whether our resolver has lately found another name, which
+    /// tells a name that is gone (as a stopped container's is) from a resolver that is dead.
+    pub fn judge(measured: &Measured, latency_limit: Option<Duration>, resolver_works: bool) -> Self {
+        use Severity::{Configuration, Hard, Soft};
+        let took = measured.finished_at.since(measured.started_at);
+        let (class, status, error) = match &measured.answer {
+            Answer::Status(200) if latency_limit.is_some_and(|limit| took > limit) => {
+                (Class::Degraded, Status::Healthy, None)
+            }
+            Answer::Status(200) => (Class::Pass, Status::Healthy, None),
+            Answer::Status(code) => {
+                let severity = if *code >= 500 { Hard } else { Configuration };
+                (Class::Fail(severity), Status::Unhealthy, Some(format!("HTTP {code}")))
+            }
+            Answer::NoConnection(cause) => (Class::Fail(Hard), Status::Unreachable, Some(cause.clone())),
+            Answer::ConnectTimeout => {
+                let error = format!("no connection within {}", seconds(took));
+                (Class::Fail(Hard), Status::Unreachable, Some(error))
+            }
+            Answer::Silent => {
+                let error = format!("accepted the connection, then silent for {}", seconds(took));
+                (Class::Fail(Soft), Status::Unreachable, Some(error))
+            }
+            Answer::UnknownName(cause) => (Class::Fail(Hard), Status::Unreachable, Some(cause.clone())),
+            Answer::ResolverFailed(cause) if resolver_works => {
+                (Class::Fail(Hard), Status::Unreachable, Some(cause.clone()))
+            }
+            Answer::ResolverFailed(cause) | Answer::OwnFault(cause) => {
+                (Class::Error, Status::Unreachable, Some(format!("the probe itself failed: {cause}")))
+            }
+        };
+        Self {
+            started_at: measured.started_at,
+            finished_at: measured.finished_at,
+            class,
+            status,
+            error: error.map(Into::into),
+        }
+    }
+
+    /// Whether the service is as it should be, if perhaps slow.
+    pub fn passes(&self) -> bool {
+        match self.class {
+            Class::Pass | Class::Degraded => true,
+            Class::Fail(_) | Class::Error => false,
+        }
+    }
+
+    /// From the beginning of the probe to its end.
+    pub fn response_time(&self) -> Duration {
+        self.finished_at.since(self.started_at)
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// One failure in the history of a service.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ErrorEntry {
+    /// When the probe ended.
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    /// What was wrong.
+    #[schema(value_type = String)]
+    pub error: Arc<str>,
+    /// The contract's word for it.
+    pub status: Status,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(answer: Answer, resolver_works: bool) -> (Class, Status) {
+        let started_at = Timestamp::from_micros(0);
+        let measured = Measured {
+            started_at,
+            finished_at: started_at + Duration::from_secs(2),
+            answer,
+            name_found_at: None,
+        };
+        let reading = Reading::judge(&measured, Some(Duration::from_secs(3)), resolver_works);
+        (reading.class, reading.status)
+    }
+
+    #[test]
+    fn only_200_passes() {
+        assert_eq!(judged(Answer::Status(200), true), (Class::Pass, Status::Healthy));
+        for code in [204, 301, 400, 401, 403, 404, 429] {
+            let configuration = (Class::Fail(Severity::Configuration), Status::Unhealthy);
+            assert_eq!(judged(Answer::Status(code), true), configuration, "{code}");
+        }
+        for code in [500, 502, 503, 599] {
+            assert_eq!(judged(Answer::Status(code), true), (Class::Fail(Severity::Hard), Status::Unhealthy));
+        }
+    }
+
+    #[test]
+    fn a_pass_beyond_the_latency_limit_is_degraded() {
+        let started_at = Timestamp::from_micros(0);
+        let finished_at = started_at + Duration::from_secs(2);
+        let measured = Measured { started_at, finished_at, answer: Answer::Status(200), name_found_at: None };
+        let reading = Reading::judge(&measured, Some(Duration::from_secs(1)), true);
+        assert_eq!((reading.class, reading.status), (Class::Degraded, Status::Healthy));
+    }
+
+    #[test]
+    fn silence_is_soft_and_a_refusal_is_hard() {
+        assert_eq!(judged(Answer::Silent, true).0, Class::Fail(Severity::Soft));
+        assert_eq!(judged(Answer::NoConnection("refused".into()), true).0, Class::Fail(Severity::Hard));
+        assert_eq!(judged(Answer::ConnectTimeout, true).0, Class::Fail(Severity::Hard));
+    }
+
+    #[test]
+    fn a_dead_resolver_is_our_fault_but_a_name_that_alone_is_gone_is_not() {
+        assert_eq!(judged(Answer::ResolverFailed("again".into()), false).0, Class::Error);
+        assert_eq!(judged(Answer::ResolverFailed("again".into()), true).0, Class::Fail(Severity::Hard));
+        assert_eq!(judged(Answer::UnknownName("gone".into()), false).0, Class::Fail(Severity::Hard));
+    }
+}

@@ -1,0 +1,225 @@
+//! One attempt to recover a service, from the decision to the proof.
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::order::{Action, OrderId, ServiceName, Target};
+
+use super::reading::ErrorEntry;
+
+/// Who wanted it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The failures of the service.
+    Automatic,
+    /// A request.
+    Manual,
+}
+
+impl Trigger {
+    /// The word that API, documents and logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// How far a recovery is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// One last look, on a fresh connection, whether anything needs doing.
+    Preflight,
+    /// The order is with the platform.
+    Acting,
+    /// The platform has answered; probes have to prove it.
+    Verifying,
+    /// Over; the outcome says how.
+    Finished,
+}
+
+/// How a recovery ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The action was carried out, and the service passes its probes again.
+    Recovered,
+    /// The action was carried out, and the service still fails at the end of the verification.
+    NotRecovered,
+    /// The platform did not carry the action out.
+    ActionFailed,
+    /// The service passes again although no action took effect.
+    SelfRecovered,
+    /// A guard held it back; nothing was done.
+    Suppressed,
+    /// Something else came first: somebody else changed the instance, or we were interrupted before acting.
+    Superseded,
+    /// Whether the action took effect could not be found out.
+    UnknownOutcome,
+}
+
+impl Outcome {
+    /// Every outcome, for what is listed or counted by outcome.
+    pub const ALL: [Self; 7] = [
+        Self::Recovered,
+        Self::NotRecovered,
+        Self::ActionFailed,
+        Self::SelfRecovered,
+        Self::Suppressed,
+        Self::Superseded,
+        Self::UnknownOutcome,
+    ];
+
+    /// The word that API, documents and metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::NotRecovered => "not_recovered",
+            Self::ActionFailed => "action_failed",
+            Self::SelfRecovered => "self_recovered",
+            Self::Suppressed => "suppressed",
+            Self::Superseded => "superseded",
+            Self::UnknownOutcome => "unknown_outcome",
+        }
+    }
+}
+
+/// What holds a recovery back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guard {
+    /// After its own start the daemon only observes for a while.
+    Observing,
+    /// The failures speak of configuration, which a restart does not mend.
+    Configuration,
+    /// The last look before acting failed through our own fault.
+    OwnFault,
+    /// No recovery backend reaches the service.
+    Backend,
+    /// The last attempt is too recent.
+    CoolDown,
+    /// Too many attempts within an hour.
+    Quarantine,
+    /// The instance was changed by somebody else and is still starting.
+    StartPeriod,
+    /// The healing mode is dry run or observe.
+    Mode,
+}
+
+impl Guard {
+    /// Every guard, for what is listed or counted by guard.
+    pub const ALL: [Self; 8] = [
+        Self::Observing,
+        Self::Configuration,
+        Self::OwnFault,
+        Self::Backend,
+        Self::CoolDown,
+        Self::Quarantine,
+        Self::StartPeriod,
+        Self::Mode,
+    ];
+
+    /// The word that API, documents and metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observing => "observing",
+            Self::Configuration => "configuration",
+            Self::OwnFault => "own_fault",
+            Self::Backend => "backend",
+            Self::CoolDown => "cool_down",
+            Self::Quarantine => "quarantine",
+            Self::StartPeriod => "start_period",
+            Self::Mode => "mode",
+        }
+    }
+}
+
+/// One attempt to recover a service. The whole record is written again at each phase; times that have not come
+/// are null.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Recovery {
+    /// Identity; also the idempotency key towards the platform.
+    #[schema(value_type = String, format = Uuid)]
+    pub recovery_id: OrderId,
+    /// The incident that it belongs to.
+    #[schema(value_type = String, format = Uuid)]
+    pub incident_id: OrderId,
+    /// Which service.
+    #[schema(value_type = String)]
+    pub service: ServiceName,
+    /// Who wanted it.
+    pub trigger: Trigger,
+    /// What is done.
+    pub action: Action,
+    /// What it is done to.
+    pub target: Target,
+    /// How far it is.
+    pub phase: Phase,
+    /// How it ended; null until then.
+    pub outcome: Option<Outcome>,
+    /// Why it ended so, or what is known so far, in a sentence.
+    pub reason: Option<String>,
+    /// What held it back; null when nothing did.
+    pub guard: Option<Guard>,
+    /// True when only the healing mode kept it from acting.
+    pub would_act: bool,
+    /// When the first failing probe began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub failed_at: Option<Timestamp>,
+    /// When the failures were enough.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub detected_at: Option<Timestamp>,
+    /// When this attempt was decided.
+    #[schema(value_type = String, format = DateTime)]
+    pub started_at: Timestamp,
+    /// When the platform accepted the order.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub accepted_at: Option<Timestamp>,
+    /// When the instance was first seen to be another one.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub instance_changed_at: Option<Timestamp>,
+    /// When enough probes had passed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub verified_at: Option<Timestamp>,
+    /// When it was over.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub finished_at: Option<Timestamp>,
+    /// From the first failure to the proof, in seconds; null for a service that had not failed.
+    pub time_to_recover_seconds: Option<f64>,
+    /// Whether the platform may have done something: counts towards quarantine.
+    pub has_acted: bool,
+    /// The how-manieth attempt of the incident, from 1.
+    pub attempt: u32,
+    /// Consecutive failures when it was decided.
+    pub failure_count: u32,
+    /// The last five errors before it.
+    pub recent_errors: Vec<ErrorEntry>,
+    /// Consecutive passes that prove the recovery.
+    pub passes: u32,
+    /// Identity of the instance before the action, where the platform can tell.
+    pub instance_before: Option<String>,
+    /// Identity of the instance after the action, where the platform can tell.
+    pub instance_after: Option<String>,
+    /// Whether the platform can tell one instance from another.
+    pub tells_instances: bool,
+    /// The next attempt is not made before this.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub not_before: Option<Timestamp>,
+    /// When the verification ends.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub verify_until: Option<Timestamp>,
+}
+
+impl Recovery {
+    /// From when on a passing probe proves something: the instance must have changed, or, where the platform
+    /// cannot tell instances apart, the order must have been answered.
+    pub fn passes_count_from(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Verifying if self.tells_instances => self.instance_changed_at,
+            Phase::Verifying => Some(self.accepted_at.unwrap_or(self.started_at)),
+            Phase::Preflight | Phase::Acting | Phase::Finished => None,
+        }
+    }
+}

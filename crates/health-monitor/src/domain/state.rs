@@ -1,0 +1,305 @@
+//! What replaying all facts gives. It changes in [`State::apply`] and nowhere else.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::order::{Action, ServiceName};
+
+use super::fact::{Fact, ServiceError};
+use super::health::{Health, HealthState};
+use super::incident::Incident;
+use super::reading::ErrorEntry;
+use super::recovery::{Guard, Outcome, Phase, Recovery};
+
+/// Errors kept for each service: the contract's number.
+const ERRORS: usize = 100;
+/// Finished recoveries and ended incidents kept, newest last.
+const HISTORY: usize = 1_000;
+/// Attempts are counted within this span.
+pub const ATTEMPTS_WITHIN: Duration = Duration::from_secs(3_600);
+/// Start times kept for each service.
+const START_TIMES: usize = 20;
+
+/// The durable state of the daemon.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// How many facts there were.
+    pub facts: u64,
+    /// When the daemon last began to decide.
+    pub started_at: Timestamp,
+    /// Every service that a fact has spoken of.
+    pub services: Arc<BTreeMap<ServiceName, Arc<Service>>>,
+    /// Finished recoveries, newest last.
+    pub recoveries: Arc<VecDeque<Arc<Recovery>>>,
+    /// Ended incidents, newest last.
+    pub incidents: Arc<VecDeque<Arc<Incident>>>,
+    /// Counts since the first fact.
+    pub totals: Totals,
+}
+
+/// Counts since the first fact.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Finished recoveries by action and outcome.
+    pub outcomes: BTreeMap<Action, BTreeMap<Outcome, u64>>,
+    /// Suppressed ones by guard.
+    pub suppressed: BTreeMap<Guard, u64>,
+    /// Recoveries with a time to recover.
+    pub timed: u64,
+    /// Sum of the times to recover, in seconds.
+    pub seconds_to_recover: f64,
+    /// How many of them lie within each of [`RECOVERY_SECONDS`], and above the one before.
+    pub by_seconds: [u64; RECOVERY_SECONDS.len()],
+}
+
+/// Upper bounds of the buckets of times to recover, in seconds.
+pub const RECOVERY_SECONDS: [f64; 9] = [5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, f64::INFINITY];
+
+impl Totals {
+    /// Mean time to recover in seconds, if there was any recovery.
+    pub fn mean_time_to_recover(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a mean over fewer than 2^52 recoveries")]
+        (self.timed > 0).then(|| self.seconds_to_recover / self.timed as f64)
+    }
+
+    /// Finished recoveries with this outcome, over all actions.
+    pub fn with_outcome(&self, outcome: Outcome) -> u64 {
+        self.outcomes.values().filter_map(|by_outcome| by_outcome.get(&outcome)).sum()
+    }
+
+    /// The times to recover as buckets: upper bound in seconds, and how many lie in it.
+    pub fn buckets(&self) -> [(f64, u64); RECOVERY_SECONDS.len()] {
+        std::array::from_fn(|n| (RECOVERY_SECONDS[n], self.by_seconds[n]))
+    }
+}
+
+/// The durable state of one service.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Service {
+    /// Its health.
+    pub health: Health,
+    /// Its last errors, newest last.
+    pub errors: VecDeque<ErrorEntry>,
+    /// The incident that is open.
+    pub incident: Option<Incident>,
+    /// The recovery under way.
+    pub recovery: Option<Recovery>,
+    /// Why nothing is being done: the last refusal since the last attempt.
+    pub refusal: Option<Recovery>,
+    /// The attempts that were made.
+    pub attempts: Attempts,
+    /// Identity of the instance that was last seen.
+    pub instance: Option<String>,
+    /// How long recent starts took from acceptance to proof, in seconds.
+    pub start_times: VecDeque<f64>,
+}
+
+/// What the guard of a service counts.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Attempts {
+    /// When attempts were started, within the last hour, oldest first.
+    pub started: VecDeque<Timestamp>,
+    /// Attempts since the service was last stable.
+    pub consecutive: u32,
+    /// The next one is not made before this.
+    pub not_before: Option<Timestamp>,
+    /// Since when no more are made.
+    pub quarantined_at: Option<Timestamp>,
+    /// When the last one was started.
+    pub last: Option<Timestamp>,
+}
+
+impl Attempts {
+    /// Attempts started within `span` before `now`.
+    pub fn within(&self, now: Timestamp, span: Duration) -> usize {
+        self.started.iter().filter(|started| **started + span > now).count()
+    }
+
+    /// Whether there is anything that lasting health would clear.
+    pub fn is_clear(&self) -> bool {
+        self.started.is_empty() && self.consecutive == 0 && self.quarantined_at.is_none()
+    }
+
+    fn start(&mut self, recovery: &Recovery) {
+        let hour_ago = recovery.started_at - ATTEMPTS_WITHIN;
+        self.started.retain(|started| *started > hour_ago);
+        self.started.push_back(recovery.started_at);
+        self.consecutive += 1;
+        self.not_before = recovery.not_before;
+        self.last = Some(recovery.started_at);
+    }
+}
+
+impl State {
+    /// The state of a service; none when no fact has spoken of it.
+    pub fn service(&self, name: &ServiceName) -> Option<&Arc<Service>> {
+        self.services.get(name)
+    }
+
+    /// Changes the state by one fact.
+    pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        self.facts += 1;
+        match fact {
+            Fact::MonitorStarted { .. } => self.started_at = at,
+            Fact::ServiceError(error) => self.service_mut(&error.service).record_error(at, error),
+            Fact::ServicePass { service, health, is_proof, .. } => {
+                self.service_mut(service).record_pass(health, *is_proof);
+            }
+            Fact::InstanceSeen { service, instance } => {
+                self.service_mut(service).instance = Some(instance.clone());
+            }
+            Fact::Incident(incident) => self.apply_incident(incident),
+            Fact::Recovery(recovery) => self.apply_recovery(at, recovery),
+            Fact::ServiceStable { service } => {
+                let service = self.service_mut(service);
+                service.attempts = Attempts { last: service.attempts.last, ..Attempts::default() };
+            }
+        }
+    }
+
+    fn service_mut(&mut self, name: &ServiceName) -> &mut Service {
+        Arc::make_mut(Arc::make_mut(&mut self.services).entry(name.clone()).or_default())
+    }
+
+    fn apply_incident(&mut self, incident: &Incident) {
+        let service = self.service_mut(&incident.service);
+        if incident.ended_at.is_none() {
+            service.incident = Some(incident.clone());
+        } else {
+            service.incident = None;
+            service.refusal = None;
+            remember(Arc::make_mut(&mut self.incidents), Arc::new(incident.clone()));
+        }
+    }
+
+    fn apply_recovery(&mut self, at: Timestamp, recovery: &Recovery) {
+        let service = self.service_mut(&recovery.service);
+        match recovery.phase {
+            Phase::Preflight => {
+                service.refusal = None;
+                service.recovery = Some(recovery.clone());
+            }
+            Phase::Acting => {
+                service.refusal = None;
+                service.attempts.start(recovery);
+                service.recovery = Some(recovery.clone());
+            }
+            Phase::Verifying => service.recovery = Some(recovery.clone()),
+            Phase::Finished => {
+                service.finish(at, recovery);
+                self.count(recovery);
+                self.forget_same_refusal(recovery);
+                remember(Arc::make_mut(&mut self.recoveries), Arc::new(recovery.clone()));
+            }
+        }
+    }
+
+    /// A refusal that is repeated takes the place of the one before, so that it does not drive the attempts out of
+    /// the history.
+    fn forget_same_refusal(&mut self, newest: &Recovery) {
+        let is_same = |known: &Recovery| {
+            known.outcome == Some(Outcome::Suppressed)
+                && known.guard == newest.guard
+                && known.incident_id == newest.incident_id
+        };
+        if newest.outcome == Some(Outcome::Suppressed) {
+            let history = Arc::make_mut(&mut self.recoveries);
+            if let Some(place) = history.iter().rposition(|known| is_same(known)) {
+                history.remove(place);
+            }
+        }
+    }
+
+    fn count(&mut self, recovery: &Recovery) {
+        if let Some(outcome) = recovery.outcome {
+            *self.totals.outcomes.entry(recovery.action).or_default().entry(outcome).or_default() += 1;
+        }
+        if let Some(guard) = recovery.guard {
+            *self.totals.suppressed.entry(guard).or_default() += 1;
+        }
+        if let Some(seconds) = recovery.time_to_recover_seconds {
+            self.totals.timed += 1;
+            self.totals.seconds_to_recover += seconds;
+            if let Some(bucket) = RECOVERY_SECONDS.iter().position(|bound| seconds <= *bound) {
+                self.totals.by_seconds[bucket] += 1;
+            }
+        }
+    }
+}
+
+impl Service {
+    fn record_pass(&mut self, health: &Health, is_proof: bool) {
+        self.health = health.clone();
+        if let Some(recovery) = self.recovery.as_mut().filter(|_| is_proof) {
+            recovery.passes += 1;
+        }
+    }
+
+    fn record_error(&mut self, at: Timestamp, error: &ServiceError) {
+        self.health = error.health.clone();
+        if let Some(recovery) = &mut self.recovery {
+            recovery.passes = 0;
+        }
+        // Most failures repeat the one before; sharing the text keeps a long outage small.
+        let text = match self.errors.back() {
+            Some(last) if last.error == error.error => Arc::clone(&last.error),
+            Some(_) | None => Arc::clone(&error.error),
+        };
+        if self.errors.len() == ERRORS {
+            self.errors.pop_front();
+        }
+        self.errors.push_back(ErrorEntry { timestamp: at, error: text, status: error.status });
+    }
+
+    fn finish(&mut self, at: Timestamp, recovery: &Recovery) {
+        let under_way = self.recovery.take_if(|under_way| under_way.recovery_id == recovery.recovery_id);
+        match recovery.outcome {
+            Some(Outcome::Suppressed | Outcome::Superseded) => {
+                if recovery.guard == Some(Guard::Quarantine) {
+                    self.attempts.quarantined_at.get_or_insert(at);
+                }
+                self.refusal = Some(recovery.clone());
+            }
+            // An attempt that did not reach the platform backs off and does not count towards quarantine.
+            Some(Outcome::ActionFailed) if !recovery.has_acted => {
+                match under_way.map(|under_way| under_way.phase) {
+                    Some(Phase::Acting) => drop(self.attempts.started.pop_back()),
+                    Some(Phase::Preflight | Phase::Verifying | Phase::Finished) | None => {
+                        self.attempts.consecutive += 1;
+                    }
+                }
+                self.attempts.not_before = recovery.not_before;
+            }
+            Some(Outcome::Recovered) => {
+                if let (Some(accepted), Some(verified)) = (recovery.accepted_at, recovery.verified_at) {
+                    if self.start_times.len() == START_TIMES {
+                        self.start_times.pop_front();
+                    }
+                    self.start_times.push_back(verified.since(accepted).as_secs_f64());
+                }
+            }
+            // Failures were not counted while it was verified.
+            Some(Outcome::NotRecovered) if self.health.passes == 0 => {
+                self.health.state = HealthState::Unhealthy;
+                self.health.since = at;
+            }
+            Some(
+                Outcome::NotRecovered
+                | Outcome::ActionFailed
+                | Outcome::SelfRecovered
+                | Outcome::UnknownOutcome,
+            )
+            | None => {}
+        }
+    }
+}
+
+fn remember<T>(history: &mut VecDeque<T>, newest: T) {
+    if history.len() == HISTORY {
+        history.pop_front();
+    }
+    history.push_back(newest);
+}

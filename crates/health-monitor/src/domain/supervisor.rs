@@ -1,0 +1,215 @@
+//! The decider of the daemon: what happened goes in, facts and work come out.
+
+mod event;
+mod heal;
+mod observe;
+mod verify;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::clock::Timestamp;
+use shared::engine::{Decider, Decision};
+use shared::order::{OrderId, ServiceName};
+
+use super::fact::Fact;
+use super::policy::{Policy, ServicePolicy};
+use super::schedule::Schedule;
+use super::state::{Service, State};
+use super::view::{Checks, Latest, View};
+
+pub use event::{Answer, Event, Force, Work};
+
+/// The pure core of health-monitor.
+#[derive(Debug)]
+pub struct Supervisor {
+    policy: Arc<Policy>,
+    index: HashMap<ServiceName, usize>,
+    /// Durable: changes in [`State::apply`] only.
+    state: State,
+    // What follows is in memory only: it is seen anew after a restart.
+    schedule: Schedule,
+    latest: Arc<Vec<Latest>>,
+    checks: Checks,
+    /// Since when the name of each service cannot be looked up.
+    unresolved_since: Vec<Option<Timestamp>>,
+    observe_until: Timestamp,
+    /// Services with something to decide at a later moment, and that moment for each.
+    timers: BTreeSet<(Timestamp, usize)>,
+    timer_of: Vec<Option<Timestamp>>,
+    /// When the instance of a service under verification was last asked for.
+    inspected_at: Vec<Option<Timestamp>>,
+}
+
+type Decided = Decision<Supervisor>;
+
+impl Supervisor {
+    /// A supervisor that knows nothing yet.
+    pub fn new(policy: Policy, now: Timestamp) -> Self {
+        let index =
+            policy.services.iter().enumerate().map(|(i, service)| (service.name.clone(), i)).collect();
+        let services = policy.services.len();
+        Self {
+            schedule: Schedule::new(&policy, now),
+            observe_until: now + policy.observe_first,
+            policy: Arc::new(policy),
+            index,
+            state: State::default(),
+            latest: Arc::new(vec![Latest::default(); services]),
+            checks: Checks::default(),
+            unresolved_since: vec![None; services],
+            timers: BTreeSet::new(),
+            timer_of: vec![None; services],
+            inspected_at: vec![None; services],
+        }
+    }
+
+    /// The one way from a decision to the state.
+    fn record(&mut self, fact: Fact, now: Timestamp, decided: &mut Decided) {
+        self.state.apply(now, &fact);
+        decided.facts.push(fact);
+    }
+
+    fn policy_of(&self, service: usize) -> &ServicePolicy {
+        &self.policy.services[service]
+    }
+
+    fn service(&self, service: usize) -> Arc<Service> {
+        self.state.service(&self.policy.services[service].name).cloned().unwrap_or_default()
+    }
+
+    /// An identity that no other order of this journal has: the count of facts grows with each.
+    fn new_id(&self, now: Timestamp) -> OrderId {
+        OrderId::at(now, self.state.facts)
+    }
+
+    /// The present interval between probes of a service.
+    fn interval(&self, service: usize) -> Duration {
+        let policy = self.policy_of(service);
+        let state = self.state.service(&policy.name);
+        let is_fast = state.is_some_and(|state| state.health.is_unsettled() || state.recovery.is_some());
+        if is_fast { policy.fast_interval.min(policy.interval) } else { policy.interval }
+    }
+
+    /// Sets the moment at which the service wants to be looked at again without any event.
+    fn rearm(&mut self, service: usize, now: Timestamp) {
+        let at = self.deadline(service, now);
+        if let Some(old) = std::mem::replace(&mut self.timer_of[service], at) {
+            self.timers.remove(&(old, service));
+        }
+        self.timers.extend(at.map(|at| (at, service)));
+    }
+
+    fn settle(&mut self, service: usize, now: Timestamp, decided: &mut Decided) {
+        self.verify(service, now, decided);
+        self.heal(service, now, decided);
+        self.stabilise(service, now, decided);
+        self.rearm(service, now);
+    }
+
+    fn probes(&self, services: Vec<usize>) -> impl Iterator<Item = Work> {
+        services.into_iter().map(|service| Work::Probe { service: self.policy_of(service).name.clone() })
+    }
+}
+
+impl Decider for Supervisor {
+    type Event = Event;
+    type Answer = Answer;
+    type Fact = Fact;
+    type Work = Work;
+    type View = View;
+    type State = State;
+
+    fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        self.state.apply(at, fact);
+    }
+
+    fn handle(&mut self, event: Event, now: Timestamp) -> Decided {
+        let mut decided = Decided::default();
+        let Some(&service) = self.index.get(event.service()) else {
+            decided.answer = Some(Answer::UnknownService);
+            return decided;
+        };
+        match event {
+            Event::Probed { measured, .. } => self.probed(service, &measured, now, &mut decided),
+            Event::Checked { measured, .. } => self.checked(service, &measured),
+            Event::Preflighted { recovery_id, measured, observed, .. } => {
+                self.preflighted(service, recovery_id, &measured, observed, now, &mut decided);
+            }
+            Event::Performed { recovery_id, performed, .. } => {
+                self.performed(service, recovery_id, performed, now, &mut decided);
+            }
+            Event::Inspected { recovery_id, observed, .. } => {
+                self.inspected(service, recovery_id, observed, now, &mut decided);
+            }
+            Event::Requested { force, observed, .. } => {
+                let answer = self.requested(service, force.as_ref(), observed, now, &mut decided);
+                decided.answer = Some(answer);
+            }
+        }
+        self.settle(service, now, &mut decided);
+        decided
+    }
+
+    fn wake(&mut self, now: Timestamp) -> Decided {
+        let mut decided = Decided::default();
+        while let Some((at, service)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, service));
+            self.timer_of[service] = None;
+            self.settle(service, now, &mut decided);
+        }
+        let mut schedule = std::mem::replace(&mut self.schedule, Schedule::empty());
+        let started = schedule.start_due(now, |service| self.interval(service));
+        self.schedule = schedule;
+        decided.work.extend(self.probes(started));
+        decided
+    }
+
+    fn restarted(&mut self, now: Timestamp) -> Decided {
+        let mut decided = Decided::default();
+        self.observe_until = now + self.policy.observe_first;
+        self.schedule = Schedule::new(&self.policy, now);
+        self.timers.clear();
+        self.timer_of.fill(None);
+        self.inspected_at.fill(None);
+        let version = env!("CARGO_PKG_VERSION").into();
+        self.record(Fact::MonitorStarted { version }, now, &mut decided);
+        for service in 0..self.policy.services.len() {
+            self.interrupted(service, now, &mut decided);
+            self.settle(service, now, &mut decided);
+        }
+        decided
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        timer.into_iter().chain(self.schedule.next()).min()
+    }
+
+    fn view(&self, now: Timestamp) -> View {
+        View {
+            at: now,
+            policy: Arc::clone(&self.policy),
+            state: self.state.clone(),
+            latest: Arc::clone(&self.latest),
+            checks: self.checks,
+            in_flight: self.schedule.in_flight(),
+        }
+    }
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: Option<State>) {
+        self.state = state.unwrap_or_default();
+    }
+
+    fn must_finish(work: &Work) -> bool {
+        match work {
+            Work::Perform(_) => true,
+            Work::Probe { .. } | Work::Preflight { .. } | Work::Inspect { .. } => false,
+        }
+    }
+}

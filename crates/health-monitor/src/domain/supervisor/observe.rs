@@ -1,0 +1,164 @@
+//! Readings become health, and health opens and ends incidents.
+
+use std::sync::Arc;
+
+use shared::clock::Timestamp;
+
+use super::super::fact::{Fact, ServiceError};
+use super::super::health::{Health, HealthState};
+use super::super::incident::{Cause, Incident};
+use super::super::reading::{Answer, Class, Measured, Reading};
+use super::super::recovery::{Phase, Recovery};
+use super::super::state::Service;
+use super::{Decided, Supervisor};
+
+impl Supervisor {
+    /// A scheduled probe: its place is free for others, and it counts.
+    pub(super) fn probed(
+        &mut self,
+        service: usize,
+        measured: &Measured,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) {
+        let started = self.schedule.finished(service, now);
+        decided.work.extend(self.probes(started));
+        let reading = self.seen(service, measured, now);
+        self.count(service, &reading, now, decided);
+    }
+
+    /// A probe on demand updates what is shown, and nothing else.
+    pub(super) fn checked(&mut self, service: usize, measured: &Measured) {
+        let resolver_works = self.resolver_works(service, measured);
+        self.show(service, measured, resolver_works);
+    }
+
+    /// A probe of our own: shown, and remembered as evidence about our resolver.
+    pub(super) fn seen(&mut self, service: usize, measured: &Measured, now: Timestamp) -> Arc<Reading> {
+        match measured.answer {
+            Answer::ResolverFailed(_) => {
+                self.unresolved_since[service].get_or_insert(now);
+            }
+            Answer::OwnFault(_) | Answer::ConnectTimeout => {}
+            Answer::Status(_) | Answer::NoConnection(_) | Answer::Silent | Answer::UnknownName(_) => {
+                self.unresolved_since[service] = None;
+            }
+        }
+        let resolver_works = self.resolver_works(service, measured);
+        let reading = self.show(service, measured, resolver_works);
+        let counter = match reading.class {
+            Class::Pass => &mut self.checks.pass,
+            Class::Degraded => &mut self.checks.degraded,
+            Class::Fail(_) => &mut self.checks.fail,
+            Class::Error => &mut self.checks.error,
+        };
+        *counter += 1;
+        reading
+    }
+
+    fn show(&mut self, service: usize, measured: &Measured, resolver_works: bool) -> Arc<Reading> {
+        let limit = self.policy_of(service).latency_limit;
+        let reading = Arc::new(Reading::judge(measured, limit, resolver_works));
+        let latest = &mut Arc::make_mut(&mut self.latest)[service];
+        latest.reading = Some(Arc::clone(&reading));
+        latest.missed = self.schedule.missed(service);
+        reading
+    }
+
+    /// Whether our resolver has found a name since it first failed to find this one. That tells a name that is
+    /// gone, as a stopped container's is, from a resolver that is dead.
+    fn resolver_works(&self, service: usize, measured: &Measured) -> bool {
+        match (measured.name_found_at, self.unresolved_since[service]) {
+            (Some(found), Some(since)) => found > since,
+            (Some(_) | None, _) => false,
+        }
+    }
+
+    /// Lets a reading change the health, unless an action makes it meaningless.
+    pub(super) fn count(&mut self, service: usize, reading: &Reading, now: Timestamp, decided: &mut Decided) {
+        let state = self.service(service);
+        let meaning = Meaning::of(reading, state.recovery.as_ref());
+        let after = if meaning.is_counted {
+            state.health.after(reading, self.policy_of(service))
+        } else {
+            state.health.clone()
+        };
+        let name = self.policy_of(service).name.clone();
+        if let (Class::Fail(severity), Some(error)) = (reading.class, reading.error.clone()) {
+            let (status, is_counted, health) = (reading.status, meaning.is_counted, after.clone());
+            let is_repeated = state.health.state == HealthState::Unhealthy;
+            let error =
+                ServiceError { service: name, status, error, severity, is_counted, is_repeated, health };
+            self.record(Fact::ServiceError(error), now, decided);
+        } else if reading.passes() && meaning.is_counted && is_news(&state, &after) {
+            let response_time = reading.response_time().as_secs_f64();
+            let (is_proof, health) = (meaning.is_proof, after.clone());
+            self.record(Fact::ServicePass { service: name, response_time, is_proof, health }, now, decided);
+        }
+        self.open_incident(service, &after, now, decided);
+        if meaning.is_counted && reading.passes() {
+            self.end_incident(service, &after, now, decided);
+        }
+        let interval = self.interval(service);
+        self.schedule.hasten(service, now, interval);
+    }
+
+    fn open_incident(&mut self, service: usize, health: &Health, now: Timestamp, decided: &mut Decided) {
+        if health.state != HealthState::Unhealthy || self.service(service).incident.is_some() {
+            return;
+        }
+        let incident = Incident {
+            incident_id: self.new_id(now),
+            service: self.policy_of(service).name.clone(),
+            cause: Cause::Failure,
+            failed_at: health.failed_at,
+            detected_at: now,
+            ended_at: None,
+            attempts: 0,
+        };
+        self.record(Fact::Incident(incident), now, decided);
+    }
+
+    /// Ends the incident of a service that is healthy again without a recovery under way, which ends it itself.
+    fn end_incident(&mut self, service: usize, health: &Health, now: Timestamp, decided: &mut Decided) {
+        let state = self.service(service);
+        if health.state != HealthState::Healthy || state.recovery.is_some() {
+            return;
+        }
+        if let Some(incident) = &state.incident {
+            let ended = Incident { ended_at: Some(now), ..incident.clone() };
+            self.record(Fact::Incident(ended), now, decided);
+        }
+    }
+}
+
+/// What a reading means while a recovery is under way.
+struct Meaning {
+    /// It changes the health.
+    is_counted: bool,
+    /// It helps to prove the recovery.
+    is_proof: bool,
+}
+
+impl Meaning {
+    /// While an order is carried out nothing counts. While it is verified, a failure only starts the proof anew,
+    /// and a pass belongs to the proof from the moment on from which it says something about the action.
+    fn of(reading: &Reading, recovery: Option<&Recovery>) -> Self {
+        let Some(recovery) = recovery else { return Self { is_counted: true, is_proof: false } };
+        match recovery.phase {
+            Phase::Preflight => Self { is_counted: true, is_proof: false },
+            Phase::Acting | Phase::Finished => Self { is_counted: false, is_proof: false },
+            Phase::Verifying => {
+                let from = recovery.passes_count_from();
+                let is_proof = reading.passes() && from.is_some_and(|from| reading.started_at >= from);
+                Self { is_counted: reading.passes(), is_proof }
+            }
+        }
+    }
+}
+
+/// A pass is recorded while it changes something; the many passes of a healthy service are not.
+fn is_news(before: &Service, after: &Health) -> bool {
+    let health = &before.health;
+    health.state != after.state || after.is_unsettled() || health.failures > 0 || before.recovery.is_some()
+}

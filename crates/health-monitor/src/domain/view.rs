@@ -1,0 +1,113 @@
+//! The immutable snapshot that the API, the metrics and the pages read.
+
+use std::sync::Arc;
+
+use shared::clock::Timestamp;
+
+use super::health::HealthState;
+use super::policy::{Policy, ServicePolicy};
+use super::reading::Reading;
+use super::recovery::{Guard, Phase};
+use super::state::{Service, State};
+
+/// What is known at one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The moment.
+    pub at: Timestamp,
+    /// The settings.
+    pub policy: Arc<Policy>,
+    /// The durable state.
+    pub state: State,
+    /// What was last seen of each service since the start of the process, in the order of the policy.
+    pub latest: Arc<Vec<Latest>>,
+    /// Probes since the start of the process, by class: pass, degraded, fail, error.
+    pub checks: Checks,
+    /// Probes under way.
+    pub in_flight: usize,
+}
+
+/// What was last seen of one service.
+#[derive(Clone, Debug, Default)]
+pub struct Latest {
+    /// The last reading; none before the first.
+    pub reading: Option<Arc<Reading>>,
+    /// Slots that came while its probe was still under way.
+    pub missed: u64,
+}
+
+/// Counts of probes by class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Checks {
+    /// As it should be.
+    pub pass: u64,
+    /// Slow.
+    pub degraded: u64,
+    /// Not as it should be.
+    pub fail: u64,
+    /// Our own fault.
+    pub error: u64,
+}
+
+/// One service in a view.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'a> {
+    /// Its settings.
+    pub policy: &'a ServicePolicy,
+    /// Its durable state; none when no fact has spoken of it.
+    pub service: Option<&'a Arc<Service>>,
+    /// What was last seen of it.
+    pub latest: &'a Latest,
+}
+
+impl View {
+    /// Every service, in the order of the policy.
+    pub fn services(&self) -> impl Iterator<Item = Watched<'_>> {
+        self.policy.services.iter().zip(self.latest.iter()).map(|(policy, latest)| Watched {
+            policy,
+            service: self.state.service(&policy.name),
+            latest,
+        })
+    }
+
+    /// One service by its name.
+    pub fn service(&self, name: &str) -> Option<Watched<'_>> {
+        self.services().find(|watched| watched.policy.name.as_str() == name)
+    }
+}
+
+impl Watched<'_> {
+    /// The state of the service in one word, the finest that is known.
+    pub fn state(&self) -> &'static str {
+        let Some(service) = self.service else {
+            return health_word(HealthState::Unknown);
+        };
+        match service.recovery.as_ref().map(|recovery| recovery.phase) {
+            Some(Phase::Preflight | Phase::Acting) => "recovering",
+            Some(Phase::Verifying) => "verifying",
+            Some(Phase::Finished) | None => {
+                let unhealthy = service.health.state == HealthState::Unhealthy;
+                if unhealthy && service.attempts.quarantined_at.is_some() {
+                    "quarantined"
+                } else {
+                    health_word(service.health.state)
+                }
+            }
+        }
+    }
+
+    /// Why nothing is being done about a service that fails: the guard and its reason.
+    pub fn held_by(&self) -> Option<(Guard, &str)> {
+        let refusal = self.service?.refusal.as_ref()?;
+        Some((refusal.guard?, refusal.reason.as_deref().unwrap_or_default()))
+    }
+}
+
+fn health_word(health: HealthState) -> &'static str {
+    match health {
+        HealthState::Unknown => "unknown",
+        HealthState::Healthy => "healthy",
+        HealthState::Suspect => "suspect",
+        HealthState::Unhealthy => "unhealthy",
+    }
+}

@@ -1,0 +1,86 @@
+//! Carries out the work that the core has decided, and comes back with what happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prometheus_client::metrics::histogram::Histogram;
+use shared::engine::{Perform, Performing};
+use shared::order::{Observed, Order, ServiceName, Unreachable};
+use shared::platform::Platform;
+
+use crate::domain::reading::{Answer, Measured};
+use crate::domain::supervisor::{Event, Supervisor, Work};
+use crate::probe::Probes;
+
+/// The hands of the daemon: probes and platforms.
+#[derive(Clone)]
+pub struct Performer {
+    probes: Arc<Probes>,
+    platforms: Arc<BTreeMap<ServiceName, Platform>>,
+    durations: Histogram,
+}
+
+impl Performer {
+    /// Every service must have its probe and its platform; `durations` gets each probe's duration in seconds.
+    pub fn new(probes: Probes, platforms: BTreeMap<ServiceName, Platform>, durations: Histogram) -> Self {
+        Self { probes: Arc::new(probes), platforms: Arc::new(platforms), durations }
+    }
+
+    /// The function that the engine calls for each piece of work.
+    pub fn into_perform(self) -> Perform<Supervisor> {
+        Arc::new(move |work| self.clone().start(work))
+    }
+
+    fn start(self, work: Work) -> Performing<Supervisor> {
+        Box::pin(async move {
+            match work {
+                Work::Probe { service } => {
+                    let measured = self.measure(&service).await;
+                    Event::Probed { service, measured }
+                }
+                Work::Preflight { service, recovery_id } => {
+                    let (measured, observed) = tokio::join!(self.measure(&service), self.inspect(&service));
+                    Event::Preflighted { service, recovery_id, measured, observed }
+                }
+                Work::Inspect { service, recovery_id } => {
+                    let observed = self.inspect(&service).await;
+                    Event::Inspected { service, recovery_id, observed }
+                }
+                Work::Perform(order) => self.perform(order).await,
+            }
+        })
+    }
+
+    /// Probes one service. One that has no probe counts as our own fault.
+    pub async fn measure(&self, service: &ServiceName) -> Measured {
+        let measured = self.probes.measure(service).await.unwrap_or_else(|| Measured {
+            started_at: shared::clock::Timestamp::default(),
+            finished_at: shared::clock::Timestamp::default(),
+            answer: Answer::OwnFault(format!("{service} has no probe")),
+            name_found_at: None,
+        });
+        self.durations.observe(measured.finished_at.since(measured.started_at).as_secs_f64());
+        measured
+    }
+
+    /// Asks the platform of a service for its instance.
+    pub async fn inspect(&self, service: &ServiceName) -> Result<Observed, Unreachable> {
+        match self.platforms.get(service) {
+            Some(platform) => platform.inspect(service).await,
+            None => Err(Unreachable { reason: format!("{service} has no platform") }),
+        }
+    }
+
+    async fn perform(&self, order: Order) -> Event {
+        let action = order.action.as_str();
+        tracing::debug!(service = %order.service, action, recovery_id = %order.id, "order given");
+        let performed = match self.platforms.get(&order.service) {
+            Some(platform) => platform.perform(&order).await,
+            None => {
+                let reason = format!("{} has no platform", order.service);
+                shared::order::Performed::NotRun { reason }
+            }
+        };
+        Event::Performed { service: order.service, recovery_id: order.id, performed }
+    }
+}

@@ -1,0 +1,141 @@
+//! The daemon: puts the parts together, runs them, and takes them down in order.
+
+mod announce;
+mod reachability;
+mod signals;
+mod tell;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use shared::clock::Clock;
+use shared::engine::Engine;
+use shared::http::access::Access;
+use shared::http::probes::Readiness;
+use shared::http::{self, Foundation, HttpMetrics, ServeSettings};
+use shared::journal::{self, Writer};
+use shared::platform::Platform;
+use shared::telemetry;
+
+use crate::api::{self, Api, Sweep};
+use crate::cli::Exit;
+use crate::config::{Config, Loading};
+use crate::domain::supervisor::Supervisor;
+use crate::metrics;
+use crate::perform::Performer;
+use crate::probe::Probes;
+
+use reachability::Reachability;
+
+/// Facts that a checkpoint covers are kept this long.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+/// How long a shutdown waits for an order that is with a platform. Docker kills a container 10 s after it has asked
+/// it to stop; what is not finished by then is settled at the next start.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
+pub(crate) async fn serve(loading: Loading) -> Exit {
+    let Loading { config, warnings, .. } = loading;
+    if let Err(error) = telemetry::init(config.log_format, "health-monitor", env!("CARGO_PKG_VERSION")) {
+        tracing::debug!(%error, "logs go where they went before");
+    }
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    match start_and_run(config).await {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Exit::Failed
+        }
+    }
+}
+
+async fn start_and_run(config: Config) -> anyhow::Result<()> {
+    let journal = open_journal(&config)?;
+    let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
+    let listener = http::bind(config.bind_address).await?;
+    let mut registry = Registry::default();
+    let durations = metrics::register(&mut registry);
+    let http_metrics = HttpMetrics::register(&mut registry);
+
+    let probes = Probes::new(&config.policy, Arc::clone(&clock))?;
+    let platforms = config
+        .platforms
+        .iter()
+        .map(|(service, settings)| Ok((service.clone(), Platform::new(service, settings)?)))
+        .collect::<anyhow::Result<_>>()?;
+    let performer = Performer::new(probes, platforms, durations);
+    let supervisor = Supervisor::new(config.policy.clone(), clock.now());
+    let perform = performer.clone().into_perform();
+    let (engine, handle) = Engine::new(supervisor, journal, Arc::clone(&clock), perform, tell::fact).await?;
+    announce::started(&config, &listener, &handle);
+
+    let registry = metrics::collect(&mut registry, handle.clone());
+    let reachability = Reachability::new(&config);
+    let readiness = Readiness::new({
+        let (engine, reachability) = (handle.clone(), reachability.clone());
+        let elasticsearch_enabled = config.elasticsearch_enabled;
+        move || announce::checks(&engine, &reachability, elasticsearch_enabled)
+    });
+    let api = Api {
+        engine: handle,
+        performer,
+        sweep: Arc::new(Sweep::default()),
+        clock,
+        elasticsearch_enabled: config.elasticsearch_enabled,
+    };
+    let access = Access::new(&config.access);
+    let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
+    run(engine, listener, router, readiness, reachability).await
+}
+
+fn open_journal(config: &Config) -> anyhow::Result<Writer> {
+    let writer = Writer::open(&journal::Settings {
+        directory: config.data_dir.clone(),
+        durability: config.durability,
+        max_bytes: config.journal_max_bytes,
+        retention: RETENTION,
+    })?;
+    if let Some(report) = &writer.status().borrow().salvaged {
+        tracing::error!("{report}");
+    }
+    Ok(writer)
+}
+
+/// Runs everything. The order of the end: not ready, no more requests, the work that must finish, the journal.
+async fn run(
+    engine: Engine<Supervisor>,
+    listener: tokio::net::TcpListener,
+    router: axum::Router,
+    readiness: Readiness,
+    reachability: Reachability,
+) -> anyhow::Result<()> {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let until_stopped = || {
+        let mut stopped = stopped.clone();
+        // The sender lives as long as this function.
+        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+    };
+    let serving = tokio::spawn(http::serve(listener, router, ServeSettings::default(), until_stopped()));
+    let mut engine = tokio::spawn(engine.run(until_stopped(), DRAIN));
+    let watching = tokio::spawn(reachability.watch());
+    let signal = tokio::select! {
+        signal = signals::first() => signal?,
+        // Only a defect ends it before it is asked to; going on would show a state that nobody keeps.
+        ended = &mut engine => anyhow::bail!("the engine ended by itself: {ended:?}"),
+    };
+    tracing::info!(
+        signal,
+        "stopping: no new requests, running work is finished; a second signal ends at once"
+    );
+    readiness.begin_shutdown();
+    stop.send_replace(true);
+    signals::exit_at_the_next();
+    watching.abort();
+    serving.await?;
+    engine.await?;
+    tracing::info!("stopped");
+    Ok(())
+}

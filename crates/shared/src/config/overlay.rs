@@ -1,0 +1,173 @@
+//! Flags and environment variables, laid over what the file says.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+
+use super::fault::{Fault, Faults};
+use super::group::{Group, Settled};
+use super::setting::{Section, Setting};
+use super::source::{Origin, Sources};
+use super::value::parse;
+
+/// Largest file that a `_FILE` variable may name; Kubernetes and Docker take no larger secret than 1 MiB, and
+/// a list of tokens is far below this.
+const MAX_NAMED_FILE: u64 = 64 * 1024;
+
+/// Lays one layer after the other over the group, weakest first.
+pub(super) fn overlay(section: &Section, sources: &Sources, group: &mut Group, faults: &mut Faults) {
+    for layer in [environment(section, sources, faults), flags(sources)] {
+        for setting in section.settings() {
+            match layer.value_of(setting) {
+                None => {}
+                Some(Ok(settled)) => {
+                    group.values.insert(setting.key, settled);
+                }
+                Some(Err(fault)) => {
+                    group.refused.insert(setting.key);
+                    faults.push(*fault);
+                }
+            }
+        }
+    }
+}
+
+/// Names and values of one layer. The names are in lower case, which is how `envy` gives them.
+struct Layer {
+    given: BTreeMap<String, String>,
+    origin: fn(&str) -> Origin,
+}
+
+fn flags(sources: &Sources) -> Layer {
+    Layer {
+        given: sources.flags.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.clone())).collect(),
+        origin: |key| Origin::Flag(format!("--{}", key.to_ascii_lowercase().replace('_', "-"))),
+    }
+}
+
+fn environment(section: &Section, sources: &Sources, faults: &mut Faults) -> Layer {
+    let origin = |key: &str| Origin::Variable(key.to_owned());
+    let mut ours = Vec::new();
+    for (name, value) in &sources.environment {
+        let Some(name) = name.to_str().filter(|name| is_ours(section, name)) else {
+            continue;
+        };
+        match value.to_str() {
+            Some(value) if value.trim().is_empty() => {}
+            Some(value) => ours.push((name.to_owned(), value.to_owned())),
+            None => faults.push(Fault::new(name, "must be UTF-8 text").from_origin(origin(name))),
+        }
+    }
+    let given = envy::from_iter(ours).unwrap_or_else(|error| {
+        faults.push(Fault::new("environment", error.to_string()));
+        BTreeMap::new()
+    });
+    Layer { given, origin }
+}
+
+fn is_ours(section: &Section, name: &str) -> bool {
+    section.settings().any(|setting| {
+        setting.key == name
+            || setting.fallback == Some(name)
+            || setting.file_variable().as_deref() == Some(name)
+    })
+}
+
+impl Layer {
+    /// What this layer says about a setting; none where it says nothing.
+    fn value_of(&self, setting: &Setting) -> Option<Result<Settled, Box<Fault>>> {
+        let own = self.get(setting.key);
+        let direct = own.or_else(|| setting.fallback.and_then(|name| self.get(name)));
+        let file_variable = setting.file_variable();
+        let file = file_variable.as_deref().and_then(|name| self.get(name));
+        match (direct, file) {
+            (None, None) => None,
+            (Some((name, text)), None) => Some(settle(setting, text, (self.origin)(name))),
+            (None, Some((name, path))) => Some(from_file(setting, path, (self.origin)(name))),
+            (Some((name, _)), Some((file_name, _))) => {
+                let (name, file_name) = ((self.origin)(name), (self.origin)(file_name));
+                let fault = Fault::new(setting.key, format!("is given twice, by {name} and by {file_name}"));
+                Some(Err(Box::new(fault.suggesting(Some("remove one of them".to_owned())))))
+            }
+        }
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        self.given.get(&name.to_ascii_lowercase()).map(|value| (name, value.as_str()))
+    }
+}
+
+fn settle(setting: &Setting, text: &str, origin: Origin) -> Result<Settled, Box<Fault>> {
+    match parse(text, setting) {
+        Ok(value) => Ok(Settled { value, origin }),
+        Err(refusal) => Err(Box::new(
+            Fault::new(setting.key, refusal.reason)
+                .from_origin(origin)
+                .with_value(text, setting.exposure)
+                .suggesting(refusal.suggestion),
+        )),
+    }
+}
+
+fn from_file(setting: &Setting, path: &str, named_by: Origin) -> Result<Settled, Box<Fault>> {
+    let origin = Origin::NamedFile { named_by: Box::new(named_by), path: path.to_owned() };
+    match read_bounded(path.trim()) {
+        Ok(text) => settle(setting, &text, origin),
+        Err(reason) => Err(Box::new(Fault::new(setting.key, reason).from_origin(origin))),
+    }
+}
+
+fn read_bounded(path: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_NAMED_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("the file cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_NAMED_FILE {
+        return Err(format!("the file must be at most {MAX_NAMED_FILE} bytes long"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "the file must be UTF-8 text".to_owned())?;
+    if text.trim().is_empty() {
+        return Err("the file is empty".into());
+    }
+    Ok(text)
+}
+
+/// Fills in the defaults of this section and of every one below it.
+pub(super) fn fill_defaults(section: &Section, group: &mut Group, faults: &mut Faults) {
+    for setting in section.settings() {
+        let Some(default) = setting.default.filter(|_| !group.values.contains_key(setting.key)) else {
+            continue;
+        };
+        match settle(setting, default, Origin::Default) {
+            Ok(settled) => {
+                group.values.insert(setting.key, settled);
+            }
+            Err(fault) => faults.push(*fault),
+        }
+    }
+    for_each_below(section, group, &mut |section, group| fill_defaults(section, group, faults));
+}
+
+/// Lets settings below the root take the value of the root that they inherit.
+pub(super) fn inherit(section: &Section, root: &BTreeMap<&'static str, Settled>, group: &mut Group) {
+    for setting in section.settings() {
+        let Some(key) = setting.inherits.filter(|_| !group.values.contains_key(setting.key)) else {
+            continue;
+        };
+        if let Some(value) = root.get(key).map(|settled| settled.value.clone()) {
+            group.settle(setting.key, value, Origin::Inherited(key));
+        }
+    }
+    for_each_below(section, group, &mut |section, group| inherit(section, root, group));
+}
+
+fn for_each_below(section: &Section, group: &mut Group, visit: &mut dyn FnMut(&Section, &mut Group)) {
+    for below in section.sections {
+        if let Some(group) = group.sections.get_mut(below.key) {
+            visit(below, group);
+        }
+        for member in group.members.get_mut(below.key).into_iter().flatten() {
+            visit(below, &mut member.group);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The HTTP foundation: limits, access, request ids, problem bodies.
+//!
+//! A daemon builds its router, wraps it with [`foundation`], and gives it to [`serve`].
+
+pub mod access;
+mod error_bodies;
+mod extract;
+pub mod limits;
+pub mod metrics;
+mod observe;
+pub mod probes;
+mod problem;
+mod rate_limit;
+mod request_id;
+mod serve;
+mod timeout;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::sync::Semaphore;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+
+pub use error_bodies::DeliberateBody;
+pub use extract::{Json, Query};
+pub use observe::HttpMetrics;
+pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
+pub use request_id::{RequestId, X_REQUEST_ID};
+pub use serve::{BindError, Drained, ServeSettings, bind, serve};
+
+use access::Access;
+
+/// What every route of a daemon stands on.
+#[derive(Clone)]
+pub struct Foundation {
+    /// Who may change something.
+    pub access: Access,
+    /// Where durations are counted.
+    pub metrics: HttpMetrics,
+    /// The largest request body, in bytes.
+    pub body_limit: usize,
+    /// How long a request may take until its response begins.
+    pub request_timeout: Duration,
+    /// Requests that may be in work at once.
+    pub max_in_flight: usize,
+}
+
+impl Foundation {
+    /// The limits of [`limits`].
+    pub fn new(access: Access, metrics: HttpMetrics) -> Self {
+        Self {
+            access,
+            metrics,
+            body_limit: limits::BODY,
+            request_timeout: limits::REQUEST_TIMEOUT,
+            max_in_flight: limits::IN_FLIGHT,
+        }
+    }
+}
+
+/// Wraps the whole router of a daemon: call it last, when every route and the fallback are there.
+///
+/// The order, from the outside in, and why:
+/// 1. the request id, so that all that follows logs and answers under it;
+/// 2. the measurement, so that refused requests count too;
+/// 3. the error bodies, which see what every layer below answers;
+/// 4. panics become answers while there is still somebody to give them a body;
+/// 5. the load limit, because even a refusal by access costs a digest;
+/// 6. access, before a byte of the body is read;
+/// 7. the timeout, which counts the reading of the body;
+/// 8. the body limit, which wraps the body that the handler reads.
+pub fn foundation(router: Router, settings: Foundation) -> Router {
+    let Foundation { access, metrics, body_limit, request_timeout, max_in_flight } = settings;
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn(request_id::identify))
+            .layer(from_fn_with_state(metrics, observe::observe))
+            .layer(from_fn(error_bodies::give_error_bodies))
+            .layer(CatchPanicLayer::custom(error_bodies::panic_problem))
+            .layer(from_fn_with_state(Arc::new(Semaphore::new(max_in_flight)), limits::shed_load))
+            .layer(from_fn_with_state(access, access::guard))
+            .layer(from_fn_with_state(request_timeout, timeout::end_slow_requests))
+            .layer(DefaultBodyLimit::disable())
+            .layer(RequestBodyLimitLayer::new(body_limit)),
+    )
+}
+
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The SQLite file: its form, and the statements on it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use super::chunk::{compress, decompress, documents};
+use super::{Durability, JournalError, Settings};
+use crate::clock::Timestamp;
+
+/// The format that this version writes; `PRAGMA user_version` of the file.
+const FORMAT: i64 = 1;
+/// Bytes of a page; SQLite's default, stated because the byte budget is counted in pages.
+const PAGE: i64 = 4_096;
+/// The write-ahead log is cut back to this size after a checkpoint of SQLite's.
+const WAL_LIMIT: i64 = 8 * 1024 * 1024;
+/// Part of the budget that trimming keeps free, so that a checkpoint finds room.
+const RESERVE: u64 = 10;
+/// Rows that one trimming deletes at most, so that an append waits only shortly.
+const TRIM: i64 = 2_000;
+
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    pub(super) file: PathBuf,
+    generation: u32,
+    next_seq: i64,
+    checkpoint_seq: i64,
+    max_bytes: u64,
+    retention: Duration,
+}
+
+/// A chunk as the file holds it.
+pub(super) struct Chunk {
+    pub(super) at: Timestamp,
+    /// Bytes that it takes in the file.
+    pub(super) size: u64,
+    pub(super) lines: Vec<u8>,
+}
+
+impl Store {
+    pub(super) fn open(settings: &Settings, name: &str) -> Result<Self, JournalError> {
+        let file = settings.directory.join(name);
+        let connection = Connection::open(&file)?;
+        configure(&connection, settings)?;
+        if connection.is_readonly(rusqlite::MAIN_DB)? {
+            return Err(JournalError::ReadOnly { file });
+        }
+        prepare(&connection, &file)?;
+        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let checkpoint_seq = number("SELECT coalesce(max(seq), 0) FROM checkpoint")?;
+        let next_seq = number("SELECT coalesce(max(seq), 0) FROM chunk")?.max(checkpoint_seq) + 1;
+        let generation = u32::try_from(number("SELECT generation FROM identity")?).unwrap_or(0);
+        let (max_bytes, retention) = (settings.max_bytes, settings.retention);
+        Ok(Self { connection, file, generation, next_seq, checkpoint_seq, max_bytes, retention })
+    }
+
+    /// Appends the facts of one commit, durably. Returns the bytes that the chunk takes.
+    pub(super) fn append(&mut self, at: Timestamp, facts: &[Vec<u8>]) -> Result<u64, JournalError> {
+        let bytes = compress(&documents(self.generation, self.next_seq, at, facts))?;
+        let size = bytes.len() as u64;
+        match self.insert(at, facts.len(), &bytes) {
+            Err(JournalError::Full { .. }) => {
+                self.trim()?;
+                self.insert(at, facts.len(), &bytes)?;
+            }
+            other => other?,
+        }
+        self.next_seq += 1;
+        Ok(size)
+    }
+
+    fn insert(&mut self, at: Timestamp, facts: usize, bytes: &[u8]) -> Result<(), JournalError> {
+        let outcome = self
+            .connection
+            .prepare_cached("INSERT INTO chunk (seq, at, facts, bytes) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![self.next_seq, at.as_micros(), facts as i64, bytes]);
+        outcome.map(drop).map_err(|error| self.failure(error))
+    }
+
+    /// Writes the state that all facts so far give, and makes room.
+    pub(super) fn checkpoint(&mut self, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
+        let seq = self.next_seq - 1;
+        let bytes = compress(state)?;
+        // The new state needs room beside the old one; what the old one covers can make it.
+        while let Err(error) = self.write_checkpoint(seq, at, &bytes) {
+            if !matches!(error, JournalError::Full { .. }) || self.trim()? == 0 {
+                return Err(error);
+            }
+        }
+        self.checkpoint_seq = seq;
+        let expired = (at - self.retention).as_micros();
+        self.connection.execute(
+            "DELETE FROM chunk WHERE seq IN (SELECT seq FROM chunk WHERE seq <= ?1 AND at < ?2 ORDER BY seq LIMIT ?3)",
+            params![seq, expired, TRIM],
+        )?;
+        while self.used()? > self.max_bytes - self.max_bytes / RESERVE {
+            if self.trim()? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_checkpoint(&self, seq: i64, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
+        let write = "INSERT OR REPLACE INTO checkpoint (one, seq, at, state) VALUES (1, ?1, ?2, ?3)";
+        let outcome = self.connection.execute(write, params![seq, at.as_micros(), state]);
+        outcome.map(drop).map_err(|error| self.failure(error))
+    }
+
+    /// Deletes the oldest chunks that the checkpoint covers, an eighth of them at a time.
+    fn trim(&mut self) -> Result<usize, JournalError> {
+        let covered: i64 = self.connection.query_row(
+            "SELECT count(*) FROM chunk WHERE seq <= ?1",
+            [self.checkpoint_seq],
+            |row| row.get(0),
+        )?;
+        let deleted = self.connection.execute(
+            "DELETE FROM chunk WHERE seq IN (SELECT seq FROM chunk WHERE seq <= ?1 ORDER BY seq LIMIT ?2)",
+            params![self.checkpoint_seq, (covered / 8).clamp(1, TRIM)],
+        )?;
+        Ok(deleted)
+    }
+
+    /// The checkpoint's state as JSON, if there is one.
+    pub(super) fn state(&self) -> Result<Option<Vec<u8>>, JournalError> {
+        let bytes: Option<Vec<u8>> = self
+            .connection
+            .query_row("SELECT state FROM checkpoint", [], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.failure(error))?;
+        bytes.as_deref().map(decompress).transpose()
+    }
+
+    /// Hands every chunk after the checkpoint to `each`, oldest first.
+    pub(super) fn after_checkpoint(
+        &self,
+        mut each: impl FnMut(Chunk) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT at, bytes FROM chunk WHERE seq > ?1 ORDER BY seq")?;
+        let mut rows = statement.query([self.checkpoint_seq])?;
+        while let Some(row) = rows.next().map_err(|error| self.failure(error))? {
+            let bytes: Vec<u8> = row.get(1)?;
+            let (at, size) = (Timestamp::from_micros(row.get(0)?), bytes.len() as u64);
+            each(Chunk { at, size, lines: decompress(&bytes)? })?;
+        }
+        Ok(())
+    }
+
+    /// Bytes in use: pages of the file that are not free.
+    pub(super) fn used(&self) -> Result<u64, JournalError> {
+        let pages = |pragma| self.connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+        let used = pages("PRAGMA page_count")? - pages("PRAGMA freelist_count")?;
+        Ok(u64::try_from(used * PAGE).unwrap_or(0))
+    }
+
+    /// When the newest chunk or checkpoint was written.
+    pub(super) fn last_at(&self) -> Result<Timestamp, JournalError> {
+        let newest = "SELECT coalesce(max(at), 0) FROM (SELECT max(at) AS at FROM checkpoint UNION ALL \
+                      SELECT at FROM (SELECT at FROM chunk ORDER BY seq DESC LIMIT 1))";
+        Ok(Timestamp::from_micros(self.connection.query_row(newest, [], |row| row.get(0))?))
+    }
+
+    fn failure(&self, error: rusqlite::Error) -> JournalError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => {
+                JournalError::Full { used: self.used().unwrap_or(0), max: self.max_bytes }
+            }
+            Some(ErrorCode::ReadOnly) => JournalError::ReadOnly { file: self.file.clone() },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                JournalError::Damaged(error.to_string())
+            }
+            _ => JournalError::Sqlite(error),
+        }
+    }
+}
+
+fn configure(connection: &Connection, settings: &Settings) -> Result<(), JournalError> {
+    connection.busy_timeout(Duration::from_secs(1))?;
+    connection.pragma_update(None, "page_size", PAGE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match settings.durability {
+        Durability::Disk => "FULL",
+        Durability::Os => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+    let pages = i64::try_from(settings.max_bytes).unwrap_or(i64::MAX) / PAGE;
+    connection.pragma_update(None, "max_page_count", pages)?;
+    Ok(())
+}
+
+fn prepare(connection: &Connection, file: &Path) -> Result<(), JournalError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > FORMAT {
+        return Err(JournalError::Format { file: file.to_path_buf(), found, known: FORMAT });
+    }
+    connection.execute_batch(
+        "BEGIN IMMEDIATE;
+         CREATE TABLE IF NOT EXISTS chunk
+           (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, facts INTEGER NOT NULL, bytes BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS checkpoint
+           (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, at INTEGER NOT NULL, state BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS identity
+           (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL);",
+    )?;
+    let generation: u32 = rand::random();
+    connection.execute("INSERT OR IGNORE INTO identity (one, generation) VALUES (1, ?1)", [generation])?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    connection.execute_batch("COMMIT")?;
+    Ok(())
+}

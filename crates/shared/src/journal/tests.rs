@@ -1,0 +1,213 @@
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::*;
+
+#[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Fact {
+    Counted { n: u64, padding: String },
+}
+
+fn fact(n: u64) -> Fact {
+    Fact::Counted { n, padding: String::new() }
+}
+
+fn at(n: u64) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(n).unwrap() * 1_000_000)
+}
+
+fn settings(directory: &Path) -> Settings {
+    Settings {
+        directory: directory.to_path_buf(),
+        durability: Durability::Disk,
+        max_bytes: 64 * 1024 * 1024,
+        retention: Duration::from_secs(30 * 86_400),
+    }
+}
+
+async fn facts_in(writer: &Writer) -> (Option<u64>, Vec<Fact>) {
+    let replay = writer.replay::<u64, Fact>().await.unwrap();
+    (replay.state, replay.facts.into_iter().map(|(_, fact)| fact).collect())
+}
+
+/// Waits until the writer thread of a dropped journal has let go of the directory.
+async fn reopen(settings: &Settings) -> Writer {
+    for _ in 0..1_000 {
+        match Writer::open(settings) {
+            Err(JournalError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the directory stays locked");
+}
+
+#[tokio::test]
+async fn what_was_appended_is_there_after_a_restart_in_order_and_with_its_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Writer::open(&settings(directory.path())).unwrap();
+    for n in 0..20 {
+        writer.append(at(n), &[fact(n * 2), fact(n * 2 + 1)]).await.unwrap();
+    }
+    drop(writer);
+    let writer = reopen(&settings(directory.path())).await;
+    let replay = writer.replay::<u64, Fact>().await.unwrap();
+    let expected: Vec<_> = (0..40).map(|n| (at(n / 2), fact(n))).collect();
+    assert_eq!(replay.facts, expected);
+    assert_eq!(writer.status().borrow().last_at, at(19));
+}
+
+#[tokio::test]
+async fn a_checkpoint_replaces_the_facts_before_it_and_nothing_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Writer::open(&settings(directory.path())).unwrap();
+    writer.append(at(1), &[fact(1)]).await.unwrap();
+    writer.checkpoint(&77_u64).await.unwrap();
+    writer.append(at(2), &[fact(2)]).await.unwrap();
+    drop(writer);
+    let writer = reopen(&settings(directory.path())).await;
+    assert_eq!(facts_in(&writer).await, (Some(77), vec![fact(2)]));
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_with_the_directory_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = Writer::open(&settings(directory.path())).unwrap();
+    let Err(error) = Writer::open(&settings(directory.path())) else { panic!("opened twice") };
+    let text = error.to_string();
+    assert!(text.contains("in use by another process") && text.contains("DATA_DIR"), "{text}");
+}
+
+#[tokio::test]
+async fn a_full_journal_refuses_loses_nothing_and_goes_on_after_a_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    let small = Settings { max_bytes: 1024 * 1024, durability: Durability::Os, ..settings(directory.path()) };
+    let writer = Writer::open(&small).unwrap();
+    let noise = |n: u64| {
+        let padding =
+            (0..4_000_u64).map(|i| char::from(b'a' + (i.wrapping_mul(n * 2 + 77) >> 3) as u8 % 26)).collect();
+        Fact::Counted { n, padding }
+    };
+    let mut appended = 0;
+    let mut wants_checkpoint = false;
+    let refusal = loop {
+        match writer.append(at(appended), &[noise(appended)]).await {
+            Ok(told) => wants_checkpoint |= told.wants_checkpoint,
+            Err(error) => break error,
+        }
+        appended += 1;
+        assert!(appended < 100_000, "the budget is not kept");
+    };
+    assert!(matches!(refusal, JournalError::Full { .. }), "{refusal}");
+    assert!(wants_checkpoint, "nobody was told to make room in time");
+    assert!(writer.status().borrow().failure.is_some());
+    assert_eq!(facts_in(&writer).await.1.len() as u64, appended, "a refused append left something behind");
+    writer.checkpoint(&1_u64).await.unwrap();
+    writer.append(at(appended), &[fact(appended)]).await.unwrap();
+    assert!(writer.status().borrow().failure.is_none());
+    drop(writer);
+    let file = directory.path().join("journal.sqlite");
+    assert!(fs::metadata(&file).unwrap().len() <= 1024 * 1024);
+}
+
+#[tokio::test]
+async fn old_facts_make_room_once_a_checkpoint_covers_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let small = Settings { max_bytes: 1024 * 1024, durability: Durability::Os, ..settings(directory.path()) };
+    let writer = Writer::open(&small).unwrap();
+    let mut checkpoints = 0;
+    for n in 0..1_000 {
+        let padding = (0..4_000).map(|_| char::from(rand::random_range(b' '..b'~'))).collect();
+        let appended = writer.append(at(n), &[Fact::Counted { n, padding }]).await.unwrap();
+        if appended.wants_checkpoint {
+            writer.checkpoint(&n).await.unwrap();
+            checkpoints += 1;
+        }
+    }
+    assert!(checkpoints > 1);
+    assert!(writer.status().borrow().bytes <= 1024 * 1024);
+}
+
+#[tokio::test]
+async fn a_file_cut_off_at_its_end_keeps_what_can_be_read_and_the_damaged_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Writer::open(&settings(directory.path())).unwrap();
+    for n in 0..300 {
+        let padding = format!("{n:x}").repeat(400);
+        writer.append(at(n), &[Fact::Counted { n, padding }]).await.unwrap();
+    }
+    drop(writer);
+    drop(reopen(&settings(directory.path())).await);
+    let file = directory.path().join("journal.sqlite");
+    let length = fs::metadata(&file).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(length - 3 * 4_096 - 100).unwrap();
+    let writer = reopen(&settings(directory.path())).await;
+    let report = writer.status().borrow().salvaged.clone().expect("the damage was not noticed");
+    assert!(report.contains("journal.damaged-1.sqlite"), "{report}");
+    let (_, facts) = facts_in(&writer).await;
+    assert!(!facts.is_empty(), "nothing was saved: {report}");
+    let numbers = facts.iter().map(|Fact::Counted { n, .. }| *n);
+    assert!(numbers.eq(0..facts.len() as u64), "what was saved has holes");
+    writer.append(at(1_000), &[fact(1_000)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_chunk_ends_the_replay_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Writer::open(&settings(directory.path())).unwrap();
+    for n in 0..10 {
+        writer.append(at(n), &[fact(n)]).await.unwrap();
+    }
+    drop(writer);
+    drop(reopen(&settings(directory.path())).await);
+    let connection = rusqlite::Connection::open(directory.path().join("journal.sqlite")).unwrap();
+    let mut bytes: Vec<u8> =
+        connection.query_row("SELECT bytes FROM chunk WHERE seq = 6", [], |row| row.get(0)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    connection.execute("UPDATE chunk SET bytes = ?1 WHERE seq = 6", [bytes]).unwrap();
+    drop(connection);
+    let writer = reopen(&settings(directory.path())).await;
+    assert_eq!(facts_in(&writer).await.1, (0..5).map(fact).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_is_set_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("journal.sqlite"),
+        "not a database, and longer than a header".repeat(300),
+    )
+    .unwrap();
+    let writer = Writer::open(&settings(directory.path())).unwrap();
+    assert!(writer.status().borrow().salvaged.is_some());
+    writer.append(at(1), &[fact(1)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_of_a_later_format_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Writer::open(&settings(directory.path())).unwrap());
+    drop(reopen(&settings(directory.path())).await);
+    let connection = rusqlite::Connection::open(directory.path().join("journal.sqlite")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let outcome = loop {
+        match Writer::open(&settings(directory.path())) {
+            Err(JournalError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+            other => break other,
+        }
+    };
+    let Err(JournalError::Format { found: 99, .. }) = outcome else { panic!("a later format was opened") };
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named_with_its_cause() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let Err(error) = Writer::open(&settings(&file.path().join("below"))) else { panic!("opened") };
+    let text = error.to_string();
+    assert!(text.contains("below") && text.contains("Not a directory"), "{text}");
+}

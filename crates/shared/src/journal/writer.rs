@@ -1,0 +1,179 @@
+//! The one thread that writes, and the way to it.
+
+use std::thread;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::lock::DirectoryLock;
+use super::store::Store;
+use super::{JournalError, Settings, Status, salvage};
+use crate::clock::Timestamp;
+
+/// The way to the writer thread. The journal closes when the last clone is gone.
+#[derive(Clone)]
+pub struct Writer {
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<Status>,
+}
+
+/// What an append tells its caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// So much has been written since the last checkpoint that another is due before the budget is used up.
+    pub wants_checkpoint: bool,
+}
+
+/// What a start reads: the checkpoint's state, then the facts after it, oldest first.
+pub struct Replay<S, F> {
+    /// The state that the checkpoint holds.
+    pub state: Option<S>,
+    /// The facts after it, with the time at which each was recorded.
+    pub facts: Vec<(Timestamp, F)>,
+}
+
+type Outcome<T> = oneshot::Sender<Result<T, JournalError>>;
+
+enum Command {
+    Append { at: Timestamp, facts: Vec<Vec<u8>>, outcome: Outcome<Appended> },
+    Checkpoint { state: Vec<u8>, outcome: Outcome<()> },
+    Replay { outcome: Outcome<Replay<Vec<u8>, Vec<u8>>> },
+    Close { outcome: Outcome<()> },
+}
+
+impl Writer {
+    /// Takes the directory, opens the file (a damaged one is salvaged) and starts the thread.
+    pub fn open(settings: &Settings) -> Result<Self, JournalError> {
+        let lock = DirectoryLock::take(&settings.directory)?;
+        let (store, salvaged) = salvage::open(settings)?;
+        let status = Status {
+            bytes: store.used()?,
+            max_bytes: settings.max_bytes,
+            last_at: store.last_at()?,
+            salvaged,
+            ..Status::default()
+        };
+        let (commands, receiver) = mpsc::channel(64);
+        let (publish, status) = watch::channel(status);
+        let thread =
+            WriterThread { store, publish, since_checkpoint: 0, max_bytes: settings.max_bytes, lock };
+        thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || thread.run(receiver))
+            .map_err(|cause| JournalError::Directory { directory: settings.directory.clone(), cause })?;
+        Ok(Self { commands, status })
+    }
+
+    /// Appends facts in one commit; each must be written as a JSON object with at least one member. When this
+    /// returns, the facts are as durable as the settings say.
+    pub async fn append<F: Serialize>(&self, at: Timestamp, facts: &[F]) -> Result<Appended, JournalError> {
+        let facts = facts.iter().map(serde_json::to_vec).collect::<Result<_, _>>()?;
+        self.ask(|outcome| Command::Append { at, facts, outcome }).await
+    }
+
+    /// Writes the state that all facts so far give, and makes room for more.
+    pub async fn checkpoint<S: Serialize>(&self, state: &S) -> Result<(), JournalError> {
+        let state = serde_json::to_vec(state)?;
+        self.ask(|outcome| Command::Checkpoint { state, outcome }).await
+    }
+
+    /// Reads the checkpoint and every fact after it.
+    pub async fn replay<S: DeserializeOwned, F: DeserializeOwned>(
+        &self,
+    ) -> Result<Replay<S, F>, JournalError> {
+        let read = self.ask(|outcome| Command::Replay { outcome }).await?;
+        let state = read.state.map(|json| serde_json::from_slice(&json)).transpose()?;
+        let facts = read
+            .facts
+            .iter()
+            .map(|(at, line)| Ok((*at, serde_json::from_slice(line)?)))
+            .collect::<Result<_, JournalError>>()?;
+        Ok(Replay { state, facts })
+    }
+
+    /// Closes the file and lets go of the directory; whatever is asked of the journal afterwards fails.
+    pub async fn close(&self) -> Result<(), JournalError> {
+        self.ask(|outcome| Command::Close { outcome }).await
+    }
+
+    /// How the journal fares, now and from now on.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Outcome<T>) -> Command) -> Result<T, JournalError> {
+        let (outcome, answer) = oneshot::channel();
+        self.commands.send(command(outcome)).await.map_err(|_| JournalError::Closed)?;
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+}
+
+struct WriterThread {
+    store: Store,
+    publish: watch::Sender<Status>,
+    since_checkpoint: u64,
+    max_bytes: u64,
+    #[expect(dead_code, reason = "held until the file is closed")]
+    lock: DirectoryLock,
+}
+
+impl WriterThread {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(command) = commands.blocking_recv() {
+            // A caller who has gone away does not need the outcome.
+            match command {
+                Command::Append { at, facts, outcome } => drop(outcome.send(self.append(at, &facts))),
+                Command::Checkpoint { state, outcome } => drop(outcome.send(self.checkpoint(&state))),
+                Command::Replay { outcome } => drop(outcome.send(self.replay())),
+                Command::Close { outcome } => {
+                    drop(self);
+                    drop(outcome.send(Ok(())));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, at: Timestamp, facts: &[Vec<u8>]) -> Result<Appended, JournalError> {
+        let outcome = self.store.append(at, facts);
+        let used = self.store.used();
+        self.publish.send_modify(|status| {
+            status.failure = outcome.as_ref().err().map(ToString::to_string);
+            status.bytes = used.unwrap_or(status.bytes);
+            if outcome.is_ok() {
+                status.appended += facts.len() as u64;
+                status.last_at = at;
+            }
+        });
+        self.since_checkpoint += outcome?;
+        Ok(Appended { wants_checkpoint: self.since_checkpoint > self.max_bytes / 8 })
+    }
+
+    fn checkpoint(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        let at = self.publish.borrow().last_at;
+        self.store.checkpoint(at, state)?;
+        self.since_checkpoint = 0;
+        let used = self.store.used()?;
+        self.publish.send_modify(|status| status.bytes = used);
+        Ok(())
+    }
+
+    fn replay(&mut self) -> Result<Replay<Vec<u8>, Vec<u8>>, JournalError> {
+        let mut facts = Vec::new();
+        let mut size = 0;
+        self.store.after_checkpoint(|chunk| {
+            size += chunk.size;
+            facts.extend(
+                chunk
+                    .lines
+                    .split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty())
+                    .map(|line| (chunk.at, line.to_vec())),
+            );
+            Ok(())
+        })?;
+        self.since_checkpoint = size;
+        Ok(Replay { state: self.store.state()?, facts })
+    }
+}

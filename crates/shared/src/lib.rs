@@ -1,0 +1,13 @@
+//! What both daemons stand on.
+//!
+//! The idea is one loop: events go into a pure [`engine::Decider`], the facts that it decides are recorded in
+//! the [`journal`] first, and only then the work is started. Everything else here is an edge of that loop.
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod http;
+pub mod journal;
+pub mod order;
+pub mod platform;
+pub mod telemetry;

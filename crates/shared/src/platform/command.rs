@@ -1,0 +1,145 @@
+//! Orders carried out by programs on this host: argument vectors, never a shell of ours.
+
+mod run;
+
+use std::time::Duration;
+
+use self::run::{Ended, Program, run};
+use super::{CommandSettings, INSPECT_LIMIT, InvalidPlatform, one_line};
+use crate::order::{Observed, Order, Performed, ServiceName, Unreachable};
+
+/// The longest identity that an inspection may print: enough for a process id with its start time, little
+/// enough to be recorded with every reading.
+const IDENTITY_LIMIT: usize = 256;
+
+/// How much of a program's output is quoted, from its end: the last lines are the ones that say why.
+const QUOTED: usize = 2 * 1024;
+
+/// Programs that restart and identify a service.
+///
+/// They see `PATH`, `HOME` and `LANG` of this process, and `SERVICE`, `ACTION` and `RECOVERY_ID`; nothing else,
+/// so that no secret of ours reaches them. A program that leaves a daemon behind should give it an output of its
+/// own: once this process ends nobody reads what was inherited.
+#[derive(Debug)]
+pub struct Command {
+    restart: Vec<String>,
+    inspect: Option<Vec<String>>,
+    timeout: Duration,
+}
+
+impl Command {
+    /// Checks that there is something to run; whether it exists shows when it is run.
+    pub fn new(settings: &CommandSettings) -> Result<Self, InvalidPlatform> {
+        for (purpose, argv) in [("restart", Some(&settings.restart)), ("inspect", settings.inspect.as_ref())]
+        {
+            let Some(argv) = argv else { continue };
+            if argv.first().is_none_or(|program| program.trim().is_empty()) {
+                return Err(InvalidPlatform { reason: format!("the {purpose} command names no program") });
+            }
+        }
+        let CommandSettings { restart, inspect, timeout } = settings.clone();
+        Ok(Self { restart, inspect, timeout })
+    }
+
+    /// The program that restarts, without its arguments.
+    pub(super) fn program(&self) -> &str {
+        self.restart.first().map_or("", String::as_str)
+    }
+
+    /// Runs the program that restarts the service.
+    pub(super) async fn perform(&self, order: &Order) -> Performed {
+        let action = order.action.as_str();
+        let tried = format!("{action} {} by running {}", order.service, self.program());
+        let recovery_id = order.id.to_string();
+        let program = Program {
+            argv: filled_in(&self.restart, &order.service),
+            environment: &[
+                ("SERVICE", order.service.as_str()),
+                ("ACTION", action),
+                ("RECOVERY_ID", &recovery_id),
+            ],
+            limit: self.timeout,
+        };
+        match run(program).await {
+            Ended::NotStarted { cause } => Performed::NotRun {
+                reason: format!("{tried}: {cause}; check the restart command and the PATH of this process"),
+            },
+            Ended::Exited { status, .. } if status.success() => Performed::Accepted,
+            Ended::Exited { status, stdout, stderr } => Performed::Failed {
+                reason: format!("{tried}: it ended with {status}{}", quoted(&stdout, &stderr)),
+            },
+            Ended::Killed { stdout, stderr } => Performed::Unknown {
+                reason: format!(
+                    "{tried}: killed after {} s, it may have had an effect{}",
+                    self.timeout.as_secs_f32(),
+                    quoted(&stdout, &stderr)
+                ),
+            },
+            Ended::Lost { cause } => Performed::Unknown {
+                reason: format!("{tried}: its end could not be awaited: {cause}; it may have had an effect"),
+            },
+        }
+    }
+
+    /// Runs the program that identifies the instance; without one nothing is known of it.
+    pub(super) async fn inspect(&self, service: &ServiceName) -> Result<Observed, Unreachable> {
+        let Some(inspect) = &self.inspect else {
+            return Ok(Observed::default());
+        };
+        let tried = format!("inspect {service} by running {}", inspect.first().map_or("", String::as_str));
+        let limit = self.timeout.min(INSPECT_LIMIT);
+        let program = Program {
+            argv: filled_in(inspect, service),
+            environment: &[("SERVICE", service.as_str()), ("ACTION", "inspect")],
+            limit,
+        };
+        let reason = match run(program).await {
+            Ended::Exited { status, stdout, .. } if status.success() => match observed(&stdout) {
+                Ok(observed) => return Ok(observed),
+                Err(fault) => format!("{tried}: {fault}"),
+            },
+            Ended::Exited { status, stdout, stderr } => {
+                format!("{tried}: it ended with {status}{}", quoted(&stdout, &stderr))
+            }
+            Ended::NotStarted { cause } => {
+                format!("{tried}: {cause}; check the inspect command and the PATH of this process")
+            }
+            Ended::Killed { stdout, stderr } => {
+                format!("{tried}: killed after {} s{}", limit.as_secs_f32(), quoted(&stdout, &stderr))
+            }
+            Ended::Lost { cause } => format!("{tried}: its end could not be awaited: {cause}"),
+        };
+        Err(Unreachable { reason })
+    }
+}
+
+/// The arguments with the service's name in them. Its form is checked and no shell reads it.
+fn filled_in(argv: &[String], service: &ServiceName) -> Vec<String> {
+    argv.iter().map(|argument| argument.replace("{service}", service.as_str())).collect()
+}
+
+fn observed(stdout: &[u8]) -> Result<Observed, String> {
+    let printed = one_line(stdout);
+    if printed.len() > IDENTITY_LIMIT {
+        // A cut identity could hide the very part that changes.
+        return Err(format!("it printed {} bytes, an identity has at most {IDENTITY_LIMIT}", printed.len()));
+    }
+    let running = !printed.is_empty();
+    Ok(Observed {
+        identity: running.then_some(printed),
+        running: Some(running),
+        started_at: None,
+        detail: None,
+    })
+}
+
+/// The end of what a program wrote as `: text`, of its errors rather than of its output; empty if it was silent.
+fn quoted(stdout: &[u8], stderr: &[u8]) -> String {
+    let [stdout, stderr] =
+        [stdout, stderr].map(|written| one_line(&written[written.len().saturating_sub(QUOTED)..]));
+    let text = if stderr.is_empty() { stdout } else { stderr };
+    if text.is_empty() { text } else { format!(": {text}") }
+}
+
+#[cfg(test)]
+mod tests;

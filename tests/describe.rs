@@ -1,0 +1,62 @@
+//! Facts and work as lines that a person can read.
+
+use health_monitor::domain::fact::Fact;
+use health_monitor::domain::health::Health;
+use health_monitor::domain::recovery::{Phase, Recovery};
+use health_monitor::domain::supervisor::Work;
+use shared::clock::Timestamp;
+
+/// A moment as minutes and seconds since the start of the world.
+pub fn moment(at: Timestamp) -> String {
+    let tenths = at.since(Timestamp::from_micros(0)).as_millis() / 100;
+    format!("{:02}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+/// A fact as a line.
+pub fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::MonitorStarted { .. } => "monitor started".into(),
+        Fact::ServiceError(error) => {
+            let counted = if error.is_counted { "" } else { " (not counted)" };
+            format!("{} error: {}{counted} -> {}", error.service, error.error, health(&error.health))
+        }
+        Fact::ServicePass { service, health: after, .. } => format!("{service} pass -> {}", health(after)),
+        Fact::InstanceSeen { service, instance } => format!("{service} instance seen: {instance}"),
+        Fact::Incident(incident) => match incident.ended_at {
+            Some(_) => format!("{} incident ended", incident.service),
+            None => format!("{} incident open, {} attempts", incident.service, incident.attempts),
+        },
+        Fact::Recovery(recovery) => recovery_line(recovery),
+        Fact::ServiceStable { service } => format!("{service} stable: attempts forgotten"),
+    }
+}
+
+fn health(health: &Health) -> String {
+    format!("{:?}, {} failures, {} passes", health.state, health.failures, health.passes).to_lowercase()
+}
+
+fn recovery_line(recovery: &Recovery) -> String {
+    let phase = match recovery.phase {
+        Phase::Preflight => "preflight".into(),
+        Phase::Acting => "acting".into(),
+        Phase::Verifying => match &recovery.instance_after {
+            Some(instance) => format!("verifying {instance}"),
+            None => "verifying".into(),
+        },
+        Phase::Finished => recovery.outcome.map_or("?", |outcome| outcome.as_str()).to_owned(),
+    };
+    let guard = recovery.guard.map(|guard| format!(" by {}", guard.as_str())).unwrap_or_default();
+    let would = if recovery.would_act { ", would act" } else { "" };
+    let reason = recovery.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let took = recovery.time_to_recover_seconds.map(|s| format!(" in {s:.1} s")).unwrap_or_default();
+    format!("{} recovery {} {phase}{guard}{would}{took}{reason}", recovery.service, recovery.attempt)
+}
+
+/// A piece of work as a line; none for the scheduled probes, which would drown the rest.
+pub fn work(work: &Work) -> Option<String> {
+    match work {
+        Work::Probe { .. } | Work::Inspect { .. } => None,
+        Work::Preflight { service, .. } => Some(format!("=> look at {service} once more")),
+        Work::Perform(order) => Some(format!("=> {} {}", order.action.as_str(), order.service)),
+    }
+}

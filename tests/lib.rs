@@ -1,0 +1,7 @@
+//! A simulated world around the pure core: services that fail, a platform that restarts them, a journal, crashes.
+//!
+//! Scenarios and the simulation drive the same world; time passes only when they say so.
+
+pub mod describe;
+pub mod host;
+pub mod world;

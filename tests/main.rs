@@ -1,0 +1,7 @@
+//! All tests that look at the daemons from outside their crates: one binary, so that it links once.
+
+mod scenarios;
+mod schedule;
+mod simulation;
+mod stories;
+mod tidy;

@@ -1,0 +1,169 @@
+//! Golden scenarios: a script goes into the pure core, and the transcript of facts and work must be as recorded.
+//!
+//! `UPDATE_GOLDEN=1 cargo test --package tests scenarios` writes the transcripts anew; read the difference.
+
+use std::path::Path;
+use std::time::Duration;
+
+use health_monitor::domain::policy::{Mode, Policy};
+use shared::clock::Timestamp;
+use shared::order::Backend;
+use tests::host::{Behaviour, OnRestart};
+use tests::world::{Crash, World, policy, service_name};
+
+#[test]
+fn every_scenario_gives_its_golden_transcript() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut scripts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "scenario"));
+    scripts.sort();
+    assert!(!scripts.is_empty());
+    let wrong: Vec<String> = scripts.iter().filter_map(|script| check(script).err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn check(script: &Path) -> Result<(), String> {
+    let golden = script.with_extension("golden");
+    let transcript = play(&std::fs::read_to_string(script).unwrap());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&golden, &transcript).unwrap();
+    }
+    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+    if transcript == expected {
+        return Ok(());
+    }
+    let line = transcript.lines().zip(expected.lines()).position(|(a, b)| a != b);
+    let line = line.unwrap_or_else(|| transcript.lines().count().min(expected.lines().count()));
+    Err(format!(
+        "{}: line {} differs\n  golden: {}\n  now:    {}",
+        golden.display(),
+        line + 1,
+        expected.lines().nth(line).unwrap_or("(ends)"),
+        transcript.lines().nth(line).unwrap_or("(ends)"),
+    ))
+}
+
+/// Plays a script: settings first, then lines of `mm:ss` and what happens.
+fn play(script: &str) -> String {
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (settings, events): (Vec<&str>, Vec<&str>) =
+        lines.partition(|line| !line.starts_with(|c: char| c.is_ascii_digit()));
+    let mut world = World::new(settings.iter().fold(policy(&[]), |policy, line| set(policy, line)));
+    for line in events {
+        let (at, what) = line.split_once(' ').unwrap_or((line, ""));
+        world.run_until(moment(at));
+        happen(&mut world, what);
+    }
+    world.check_replay();
+    folded(&world.transcript)
+}
+
+/// Long runs of failures that change nothing but their number, folded into one line.
+fn folded(transcript: &[String]) -> String {
+    let same = |line: &str| {
+        let (what, health) = line.split_once(' ')?.1.split_once(" -> ")?;
+        let state = health.split(',').next()?;
+        what.contains(" error: ").then(|| format!("{what} -> {state}"))
+    };
+    let mut folded = String::new();
+    let mut run = 0;
+    for (n, line) in transcript.iter().enumerate() {
+        let is_repeated = n > 0 && same(line).is_some() && same(line) == same(&transcript[n - 1]);
+        let goes_on = is_repeated && transcript.get(n + 1).is_some_and(|next| same(next) == same(line));
+        if goes_on {
+            run += 1;
+            continue;
+        }
+        if run > 0 {
+            folded += &format!("        … {run} more of the same\n");
+            run = 0;
+        }
+        folded += &format!("{line}\n");
+    }
+    folded
+}
+
+fn moment(text: &str) -> Timestamp {
+    let (minutes, seconds) = text.split_once(':').unwrap();
+    let seconds: f64 = seconds.parse().unwrap();
+    Timestamp::from_micros(0) + Duration::from_secs_f64(minutes.parse::<f64>().unwrap() * 60.0 + seconds)
+}
+
+fn set(mut now: Policy, line: &str) -> Policy {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["services", names @ ..] => now = policy(names),
+        ["mode", mode] => {
+            let mode = match *mode {
+                "dry_run" => Mode::DryRun,
+                "observe" => Mode::Observe,
+                other => panic!("mode {other}"),
+            };
+            now.services.iter_mut().for_each(|service| service.mode = mode);
+        }
+        ["backend", "none"] => {
+            now.services.iter_mut().for_each(|service| service.target.backend = Backend::None);
+        }
+        _ => panic!("setting {line}"),
+    }
+    now
+}
+
+fn happen(world: &mut World, what: &str) {
+    let words: Vec<&str> = what.split_whitespace().collect();
+    let log = |world: &mut World| {
+        let at = tests::describe::moment(world.now);
+        world.transcript.push(format!("{at} # {what}"));
+    };
+    log(world);
+    match words.as_slice() {
+        ["monitor", "starts"] => world.start_monitor(),
+        ["monitor", "is", "killed"] => world.kill_monitor(),
+        ["monitor", "will", "crash", "before", "recording"] => crash_at_order(world, Crash::BeforeRecord),
+        ["monitor", "will", "crash", "before", "acting"] => crash_at_order(world, Crash::BeforeWork),
+        ["monitor", "will", "crash", "after", "acting"] => crash_at_order(world, Crash::AfterWork),
+        ["heal", name] => answer(world, name, None),
+        ["heal", name, "by", "force"] => answer(world, name, Some("somebody insists")),
+        ["nothing", "more"] => {}
+        [name, rest @ ..] => host(world, name, rest),
+        [] => panic!("an empty event"),
+    }
+}
+
+fn crash_at_order(world: &mut World, crash: Crash) {
+    world.crash = Some(crash);
+    world.crash_at_order = true;
+}
+
+fn answer(world: &mut World, name: &str, force: Option<&str>) {
+    let mut answer = format!("{:?}", world.request(name, force));
+    // Identities differ by design; the transcript shows everything else.
+    if let Some(start) = answer.find("OrderId(") {
+        let end = answer[start..].find(')').map_or(answer.len(), |end| start + end + 1);
+        answer.replace_range(start..end, "…");
+    }
+    let at = tests::describe::moment(world.now);
+    world.transcript.push(format!("{at} answer {answer}"));
+}
+
+fn host(world: &mut World, name: &str, words: &[&str]) {
+    let now = world.now;
+    let host = world.hosts.get_mut(&service_name(name)).unwrap_or_else(|| panic!("service {name}"));
+    match words {
+        ["is", "up"] => host.behaviour = Behaviour::Up,
+        ["refuses"] => host.behaviour = Behaviour::Refuses,
+        ["is", "silent"] => host.behaviour = Behaviour::Silent,
+        ["answers", code] => host.behaviour = Behaviour::Status(code.parse().unwrap()),
+        ["is", "out", "of", "our", "reach"] => host.behaviour = Behaviour::OwnFault,
+        ["loses", "its", "name"] => host.behaviour = Behaviour::NameGone,
+        ["stays", "broken", "when", "restarted"] => host.on_restart = OnRestart::StaysBroken,
+        ["cannot", "be", "restarted"] => host.on_restart = OnRestart::Refused,
+        ["fails", "to", "restart"] => host.on_restart = OnRestart::Fails,
+        ["restarts", "without", "an", "answer"] => host.on_restart = OnRestart::AnswerLost,
+        ["loses", "orders"] => host.on_restart = OnRestart::OrderLost,
+        ["has", "no", "identity"] => host.tells_instances = false,
+        ["cannot", "be", "inspected"] => host.platform_answers = false,
+        ["is", "replaced"] => host.replace(now),
+        other => panic!("{name} {}", other.join(" ")),
+    }
+}

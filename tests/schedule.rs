@@ -1,0 +1,99 @@
+//! The schedule of probes: spread, rate, no overlap, caps.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use health_monitor::domain::policy::Policy;
+use health_monitor::domain::schedule::Schedule;
+use shared::clock::Timestamp;
+use tests::world::policy;
+
+const START: Timestamp = Timestamp::from_micros(0);
+
+/// This many services, each on a host of its own.
+fn many(services: usize) -> Policy {
+    let names: Vec<String> = (0..services).map(|n| format!("service-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Policy { max_in_flight: 1_000, ..policy(&names) }
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Runs the schedule, each probe taking `takes`, and gives the times at which probes of each service began.
+fn run(policy: &Policy, takes: Duration, span: Duration) -> (Vec<Vec<Timestamp>>, Schedule, usize) {
+    let mut schedule = Schedule::new(policy, START);
+    let mut begun = vec![Vec::new(); policy.services.len()];
+    let mut ends = BTreeSet::new();
+    let (mut now, mut most) = (START, 0);
+    while now < START + span {
+        let mut started = Vec::new();
+        while let Some((_, service)) = ends.first().copied().filter(|(at, _)| *at <= now) {
+            ends.pop_first();
+            started.extend(schedule.finished(service, now));
+        }
+        started.extend(schedule.start_due(now, |service| policy.services[service].interval));
+        for service in started {
+            begun[service].push(now);
+            ends.insert((now + takes, service));
+        }
+        most = most.max(schedule.in_flight());
+        let next_end = ends.first().map(|(at, _)| *at);
+        now = schedule.next().into_iter().chain(next_end).min().unwrap();
+    }
+    (begun, schedule, most)
+}
+
+#[test]
+fn the_first_sweep_is_spread_over_one_interval() {
+    let policy = many(200);
+    let (begun, ..) = run(&policy, seconds(1), seconds(31));
+    let first: Vec<_> = begun.iter().map(|times| times[0].since(START).as_secs()).collect();
+    assert!(first.iter().all(|second| *second < 30));
+    assert!((0..30).all(|second| first.iter().filter(|s| **s == second).count() < 30), "{first:?}");
+}
+
+#[test]
+fn each_service_keeps_its_rate_with_jitter() {
+    let (begun, schedule, _) = run(&many(20), seconds(1), seconds(3_000));
+    for (service, times) in begun.iter().enumerate() {
+        assert!((97..=103).contains(&times.len()), "{} probes", times.len());
+        assert_eq!(schedule.missed(service), 0);
+    }
+}
+
+#[test]
+fn a_slow_probe_is_never_doubled_and_its_missed_slots_are_counted() {
+    let (begun, schedule, most) = run(&many(1), seconds(75), seconds(900));
+    assert_eq!(most, 1);
+    assert!(begun[0].windows(2).all(|pair| pair[1].since(pair[0]) >= seconds(75)));
+    assert!(schedule.missed(0) >= 15, "{}", schedule.missed(0));
+}
+
+#[test]
+fn the_caps_hold_when_everything_hangs() {
+    let mut capped = many(300);
+    capped.max_in_flight = 40;
+    capped.max_in_flight_per_host = 1_000;
+    let (_, _, most) = run(&capped, seconds(10), seconds(120));
+    assert_eq!(most, 40);
+    for service in &mut capped.services {
+        service.probe_url = "http://one-host:80/health".into();
+    }
+    capped.max_in_flight_per_host = 7;
+    let (begun, _, most) = run(&capped, seconds(10), seconds(1_200));
+    assert_eq!(most, 7);
+    assert!(begun.iter().all(|times| !times.is_empty()), "a capped host starves nobody for ever");
+}
+
+#[test]
+fn a_lost_probe_does_not_end_the_watching() {
+    let policy = many(1);
+    let mut schedule = Schedule::new(&policy, START);
+    let at = schedule.next().unwrap();
+    assert_eq!(schedule.start_due(at, |_| seconds(30)).len(), 1);
+    let later = at + seconds(600);
+    assert_eq!(schedule.start_due(later, |_| seconds(30)).len(), 1);
+    assert_eq!(schedule.in_flight(), 1);
+}

@@ -1,0 +1,151 @@
+//! Seeded random worlds with crashes and replays. What must hold is checked all the time; a failing seed is
+//! printed, and `SIMULATION_SEED=<seed>` plays that one alone. `SIMULATION_STEPS` sets how many steps in all.
+
+use std::time::Duration;
+
+use health_monitor::domain::health::HealthState;
+use health_monitor::domain::policy::Policy;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use tests::host::{Behaviour, Host, OnRestart};
+use tests::world::{Crash, World, policy};
+
+/// Steps over all worlds, unless the environment says otherwise.
+const STEPS: u64 = 1_000_000;
+const STEPS_A_WORLD: u64 = 10_000;
+
+#[test]
+fn a_million_steps_with_crashes_keep_every_invariant() {
+    let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse::<u64>().ok());
+    if let Some(seed) = number("SIMULATION_SEED") {
+        return live(seed);
+    }
+    let worlds = number("SIMULATION_STEPS").unwrap_or(STEPS).div_ceil(STEPS_A_WORLD);
+    for seed in 0..worlds {
+        if std::panic::catch_unwind(|| live(seed)).is_err() {
+            panic!("an invariant broke in the world of seed {seed}: SIMULATION_SEED={seed} plays it again");
+        }
+    }
+}
+
+fn live(seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut world = World::new(some_policy(&mut random));
+    world.start_monitor();
+    for step in 0..STEPS_A_WORLD {
+        if random.random_ratio(1, 60) {
+            mischief(&mut world, &mut random);
+        }
+        let end = world.now + Duration::from_secs(120);
+        world.step(end);
+        world.check_now();
+        if step % 500 == 0 {
+            world.check_replay();
+        }
+        // Only the newest transcript matters when something breaks.
+        if world.transcript.len() > 2_000 {
+            world.transcript.drain(..1_000);
+        }
+    }
+    world.check_orders();
+    calm(&mut world);
+    down(&mut world);
+}
+
+fn some_policy(random: &mut StdRng) -> Policy {
+    let names = ["web", "db", "queue", "cache", "auth"];
+    let mut policy = policy(&names[..random.random_range(1..=names.len())]);
+    for service in &mut policy.services {
+        service.interval = Duration::from_secs(random.random_range(5..60));
+        service.fast_interval = Duration::from_secs(random.random_range(1..5));
+        service.fall = random.random_range(1..5);
+        service.fall_soft = service.fall * 2;
+        service.rise = random.random_range(1..4);
+        service.verification_timeout = Duration::from_secs(random.random_range(20..200));
+    }
+    policy.max_in_flight = random.random_range(1..10);
+    policy
+}
+
+fn mischief(world: &mut World, random: &mut StdRng) {
+    match random.random_range(0..10) {
+        0 if world.is_monitored() => world.kill_monitor(),
+        1 => {
+            let crashes = [Crash::BeforeRecord, Crash::BeforeWork, Crash::AfterWork];
+            world.crash = crashes.choose(random).copied();
+        }
+        2 => drop(world.request(some_service(world, random).as_str(), None)),
+        _ => {
+            let name = some_service(world, random);
+            let now = world.now;
+            let service = shared::order::ServiceName::new(&name).unwrap();
+            change(world.hosts.get_mut(&service).unwrap(), now, random);
+        }
+    }
+    if !world.is_monitored() && random.random_ratio(2, 3) {
+        world.start_monitor();
+    }
+}
+
+fn some_service(world: &World, random: &mut StdRng) -> String {
+    let names: Vec<_> = world.hosts.keys().collect();
+    names.choose(random).unwrap().to_string()
+}
+
+fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
+    use Behaviour::{NameGone, OwnFault, Refuses, Silent, Status, Up};
+    match random.random_range(0..6) {
+        0 => host.replace(now),
+        1 => host.tells_instances = random.random(),
+        2 => host.platform_answers = random.random_ratio(3, 4),
+        3 => {
+            let after = Duration::from_secs(random.random_range(0..60));
+            use OnRestart::{AnswerLost, Fails, Heals, OrderLost, Refused, StaysBroken};
+            let effects = [Heals(after), StaysBroken, Refused, Fails, AnswerLost, OrderLost];
+            host.on_restart = *effects.choose(random).unwrap();
+        }
+        _ => {
+            host.behaviour = *[Up, Up, Refuses, Silent, Status(500), Status(404), NameGone, OwnFault]
+                .choose(random)
+                .unwrap()
+        }
+    }
+}
+
+/// When nothing goes wrong any more, everything ends healthy, with nothing under way or held against anybody.
+fn calm(world: &mut World) {
+    world.crash = None;
+    for host in world.hosts.values_mut() {
+        *host = Host { instance: host.instance, ..Host::up() };
+    }
+    if !world.is_monitored() {
+        world.start_monitor();
+    }
+    world.run_until(world.now + Duration::from_secs(7_200));
+    world.check_replay();
+    let state = world.state().unwrap();
+    for (name, service) in state.services.iter() {
+        assert_eq!(service.health.state, HealthState::Healthy, "{name} does not end healthy: {service:#?}");
+        assert!(service.incident.is_none() && service.recovery.is_none(), "{name}: {service:#?}");
+        assert!(service.attempts.is_clear(), "{name} is not stable after two hours: {service:#?}");
+    }
+}
+
+/// When every service goes down for good reason in an otherwise calm world, each is healed by an action.
+fn down(world: &mut World) {
+    let before = world.orders.len();
+    for host in world.hosts.values_mut() {
+        host.behaviour = Behaviour::Refuses;
+    }
+    world.run_until(world.now + Duration::from_secs(1_800));
+    let state = world.state().unwrap();
+    for (name, service) in state.services.iter() {
+        assert_eq!(service.health.state, HealthState::Healthy, "{name} was not healed: {service:#?}");
+        assert!(
+            world.orders[before..].iter().any(|(_, order)| order.service == *name),
+            "{name} healed by nobody"
+        );
+    }
+    world.check_orders();
+}

@@ -1,0 +1,11 @@
+//! The real daemon against real processes, sockets and containers, through its public faces only.
+
+mod api;
+mod command_line;
+mod containers;
+mod crashes;
+mod daemon;
+mod docker;
+mod hostile;
+mod receivers;
+mod storage;

@@ -1,0 +1,123 @@
+//! Real containers of the stand-in service, on the Docker Engine that `DOCKER_HOST` or the usual socket names.
+
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::daemon::{executable, free_port};
+
+const IMAGE: &str = "health-monitor-tests/stand-in";
+
+/// Whether there is an engine. Without one a story is skipped, which `tests/run` names at its end; where `CI` is
+/// set that is a failure.
+pub(super) fn is_there() -> bool {
+    static THERE: OnceLock<bool> = OnceLock::new();
+    let there = *THERE.get_or_init(|| {
+        let info = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        info.is_ok_and(|status| status.success())
+    });
+    assert!(there || std::env::var_os("CI").is_none(), "a Docker Engine is needed where CI is set");
+    if !there {
+        eprintln!("SKIPPED: no Docker Engine answers");
+    }
+    there
+}
+
+/// Runs a command of the Docker client.
+pub(super) fn docker(arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = Command::new("docker").args(arguments).output().unwrap();
+    assert!(status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8_lossy(&stdout).trim().to_owned()
+}
+
+/// The image of the stand-in: its executable and the libraries that it names, nothing else.
+fn image() -> &'static str {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"
+            set -eu
+            cp "$1" "$2/demo"
+            strip "$2/demo" 2>/dev/null || true
+            ldd "$1" | grep -o '/[^ ]*' | while read -r library; do
+                mkdir -p "$2$(dirname "$library")"
+                cp -L "$library" "$2$library"
+            done
+            tar -C "$2" -c . | docker import --change 'ENTRYPOINT ["/demo","stand-in","--allow-remote-faults"]' - "$3" >/dev/null
+        "#;
+        let made = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .arg(executable("demo"))
+            .arg(folder.path())
+            .arg(IMAGE)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    });
+    IMAGE
+}
+
+/// A running stand-in in a container, reached through a port published on loopback; removed when dropped.
+pub(super) struct Container {
+    /// The name of its compose service.
+    pub(super) service: String,
+    name: String,
+    port: u16,
+}
+
+impl Container {
+    /// Starts the stand-in as the only container of a compose service, with further arguments.
+    pub(super) fn start(service: &str, arguments: &[&str]) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        // The name of the service carries the process, so that runs side by side do not meet.
+        let service = format!("{service}-{}-{number}", std::process::id());
+        let name = format!("story_{service}_1");
+        let port = free_port();
+        let (published, label) =
+            (format!("127.0.0.1:{port}:8000"), format!("com.docker.compose.service={service}"));
+        let fixed = ["run", "--detach", "--name", &name, "--publish", &published, "--label", &label];
+        let project =
+            ["--label", "com.docker.compose.project=story", image(), "--name", &service, "--port", "8000"];
+        docker(&[&fixed[..], &project, arguments].concat());
+        Self { service, name, port }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// One command of the Docker client on this container: `kill`, `stop`, `pause`.
+    pub(super) fn suffer(&self, command: &str) {
+        docker(&[command, &self.name]);
+    }
+
+    /// Sets a fault of the stand-in; a fault that breaks the connection is still set.
+    pub(super) async fn fault(&self, fault: &str) {
+        let client =
+            reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(2)).build().unwrap();
+        let _ = client.post(format!("{}/fault/{fault}", self.url())).send().await;
+    }
+
+    /// How often the engine has started this container again since it was first started.
+    pub(super) fn restarts(&self) -> usize {
+        let made = docker(&["inspect", "--format", "{{.Created}}", &self.name]);
+        let filter = format!("container={}", self.name);
+        let until = docker(&["info", "--format", "{{.SystemTime}}"]);
+        let bounds = ["events", "--since", &made, "--until", &until];
+        let arguments = [&bounds[..], &["--filter", &filter, "--filter", "event=start"]].concat();
+        docker(&arguments).lines().count() - 1
+    }
+
+    /// Removes the container, as somebody else would.
+    pub(super) fn remove(&self) {
+        docker(&["rm", "--force", &self.name]);
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // A story may have removed it; nothing else is left to do.
+        let _ = Command::new("docker").args(["rm", "--force", &self.name]).output();
+    }
+}

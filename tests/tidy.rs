@@ -1,0 +1,145 @@
+//! The rules of `docs/architecture.md` and of the documentation, held against the code.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn rust_files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join("docs").join(name)).unwrap()
+}
+
+/// Words between backticks in the first column of the tables of a document.
+fn first_column(text: &str) -> BTreeSet<String> {
+    text.lines()
+        .filter(|line| line.starts_with("| `"))
+        .filter_map(|line| line.split('`').nth(1))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_core_does_no_input_output_reads_no_clock_and_is_not_async() {
+    let banned = [
+        "async ",
+        ".await",
+        "tokio::",
+        "axum::",
+        "reqwest::",
+        "tracing::",
+        "std::fs",
+        "std::env",
+        "std::thread",
+        "TcpStream",
+        "UdpSocket",
+        "SystemTime",
+        "Instant::",
+        "rand::",
+        "println!",
+    ];
+    let core = root().join("crates/health-monitor/src/domain");
+    for (path, text) in rust_files(&core) {
+        for word in banned {
+            assert!(!text.contains(word), "{} has {word}: the core decides, the edges act", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_outgrows_one_idea() {
+    let crates = root();
+    for folder in ["crates", "tests"] {
+        for (path, text) in rust_files(&crates.join(folder)) {
+            let lines = text.lines().count();
+            assert!(lines <= 400, "{} has {lines} lines: which second idea is in it?", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_named_after_nothing() {
+    let banned = ["util", "utils", "common", "helper", "helpers", "manager", "misc"];
+    for (path, _) in rust_files(&root().join("crates")) {
+        for part in path.iter().filter_map(|part| part.to_str()) {
+            let name = part.trim_end_matches(".rs");
+            assert!(!banned.contains(&name), "{}: say what it is", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_documentation_lists_every_setting_and_no_other() {
+    let code: BTreeSet<String> = health_monitor::config::SETTINGS.documented_keys().into_iter().collect();
+    let text = document("configuration.md");
+    let (of_all, of_one) = text.split_once("\n## Services\n").expect("a chapter on services");
+    let of_one = first_column(of_one).into_iter().map(|key| format!("services.<name>.{key}"));
+    let documented: BTreeSet<String> = first_column(of_all).into_iter().chain(of_one).collect();
+    assert_eq!(documented, code);
+}
+
+#[test]
+fn the_documentation_lists_every_route_and_no_other() {
+    let specification = serde_json::to_value(health_monitor::api::specification()).unwrap();
+    let code: BTreeSet<String> = specification["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().keys();
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    let documented: BTreeSet<String> = first_column(&document("api.md"))
+        .into_iter()
+        .filter(|entry| entry.starts_with("GET ") || entry.starts_with("POST "))
+        .collect();
+    assert_eq!(documented, code);
+}
+
+#[test]
+fn the_documentation_lists_every_metric_and_no_other() {
+    let code: BTreeSet<String> =
+        health_monitor::metrics::NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let documented: BTreeSet<String> = first_column(&document("api.md"))
+        .into_iter()
+        .filter(|entry| {
+            !entry.contains('/')
+                && (entry.starts_with("health_monitor_") || entry.starts_with("http_server_"))
+        })
+        .collect();
+    assert_eq!(documented, code);
+}
+
+#[test]
+fn every_decision_record_says_what_why_and_at_what_cost() {
+    for entry in fs::read_dir(root().join("docs/decisions")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().is_some_and(|name| name != "README.md") {
+            let text = fs::read_to_string(&path).unwrap();
+            for part in ["**Decision.**", "**Why.**", "**Cost.**"] {
+                assert!(text.contains(part), "{} does not tell {part}", path.display());
+            }
+        }
+    }
+}

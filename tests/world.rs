@@ -1,0 +1,369 @@
+//! The world: time, services, journal and the daemon's core, which may crash at any instant.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use health_monitor::domain::fact::Fact;
+use health_monitor::domain::health::HealthState;
+use health_monitor::domain::policy::{Mode, Policy, ServicePolicy};
+use health_monitor::domain::reading::{Answer, Measured};
+use health_monitor::domain::recovery::{Phase, Trigger};
+use health_monitor::domain::state::{ATTEMPTS_WITHIN, State};
+use health_monitor::domain::supervisor::{self, Event, Supervisor, Work};
+use shared::clock::Timestamp;
+use shared::engine::{Decider, Decision};
+use shared::order::{Backend, Order, OrderId, ServiceName, Target};
+
+use crate::describe;
+use crate::host::Host;
+
+/// Where a crash strikes in the turn of the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crash {
+    /// After the decision, before its facts are durable: all of it is lost.
+    BeforeRecord,
+    /// After the facts are durable, before any work is started.
+    BeforeWork,
+    /// After the work was started, before any of its results.
+    AfterWork,
+}
+
+/// A simulated world.
+pub struct World {
+    /// The present moment.
+    pub now: Timestamp,
+    /// The settings of the daemon.
+    pub policy: Policy,
+    /// The services.
+    pub hosts: BTreeMap<ServiceName, Host>,
+    /// The daemon's core; none while it is down.
+    pub monitor: Option<Supervisor>,
+    /// What happened, a line each.
+    pub transcript: Vec<String>,
+    /// Orders as the platform got them, with whether it counts as an attempt.
+    pub orders: Vec<(Timestamp, Order)>,
+    /// The crash that strikes in the next turn that decides something.
+    pub crash: Option<Crash>,
+    /// The crash waits for a turn that gives an order.
+    pub crash_at_order: bool,
+    /// Whether the platform answered "not run", by order.
+    pub not_run: Vec<OrderId>,
+    /// When the attempts of a service were forgotten.
+    stable: Vec<(Timestamp, ServiceName)>,
+    /// What the last look before acting saw.
+    last_looks: BTreeMap<ServiceName, (Timestamp, Answer)>,
+    name_found_at: Option<Timestamp>,
+    journal: Vec<(Timestamp, String)>,
+    checkpoint: Option<String>,
+    inbox: BTreeMap<(Timestamp, u64), Event>,
+    sequence: u64,
+}
+
+/// The default settings for services of these names: those of the documentation.
+pub fn policy(names: &[&str]) -> Policy {
+    let seconds = Duration::from_secs;
+    let services = names
+        .iter()
+        .map(|name| ServicePolicy {
+            name: service_name(name),
+            url: format!("http://{name}:80"),
+            probe_url: format!("http://{name}:80/health"),
+            interval: seconds(30),
+            fast_interval: seconds(5),
+            timeout: seconds(10),
+            latency_limit: None,
+            fall: 3,
+            fall_soft: 6,
+            rise: 2,
+            start_period: seconds(30),
+            order_limit: seconds(30),
+            cool_down: seconds(60),
+            cool_down_max: seconds(900),
+            attempts_per_hour: 5,
+            verification_timeout: seconds(120),
+            stable_for: seconds(600),
+            mode: Mode::Enforce,
+            target: Target { backend: Backend::Docker, name: (*name).into() },
+        })
+        .collect();
+    Policy { services, observe_first: seconds(30), max_in_flight: 100, max_in_flight_per_host: 16 }
+}
+
+/// A service name that is known to be well-formed.
+pub fn service_name(name: &str) -> ServiceName {
+    ServiceName::new(name).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+impl World {
+    /// A world in which every service is up and the daemon is about to start.
+    pub fn new(policy: Policy) -> Self {
+        let hosts = policy.services.iter().map(|service| (service.name.clone(), Host::up())).collect();
+        Self {
+            now: Timestamp::from_micros(0),
+            policy,
+            hosts,
+            monitor: None,
+            transcript: Vec::new(),
+            orders: Vec::new(),
+            crash: None,
+            crash_at_order: false,
+            not_run: Vec::new(),
+            stable: Vec::new(),
+            last_looks: BTreeMap::new(),
+            name_found_at: None,
+            journal: Vec::new(),
+            checkpoint: None,
+            inbox: BTreeMap::new(),
+            sequence: 0,
+        }
+    }
+
+    /// Starts the daemon: rebuilds its state, then lets it decide.
+    pub fn start_monitor(&mut self) {
+        let mut monitor = Supervisor::new(self.policy.clone(), self.now);
+        self.replay_into(&mut monitor);
+        let decision = monitor.restarted(self.now);
+        self.monitor = Some(monitor);
+        self.turn(decision);
+    }
+
+    /// Ends the daemon without notice: whatever was not recorded is lost, and so are results under way.
+    pub fn kill_monitor(&mut self) {
+        self.log("monitor killed");
+        self.monitor = None;
+        self.inbox.clear();
+    }
+
+    /// Whether the daemon runs.
+    pub fn is_monitored(&self) -> bool {
+        self.monitor.is_some()
+    }
+
+    /// The durable state of the running daemon.
+    pub fn state(&self) -> Option<&State> {
+        self.monitor.as_ref().map(Decider::state)
+    }
+
+    /// Somebody asks for a recovery.
+    pub fn request(&mut self, name: &str, force: Option<&str>) -> Option<supervisor::Answer> {
+        let service = service_name(name);
+        let observed = self.hosts[&service].observe();
+        let force = force.map(|reason| health_monitor::domain::supervisor::Force { reason: reason.into() });
+        self.deliver(Event::Requested { service, force, observed })
+    }
+
+    /// When something happens next.
+    pub fn next(&self) -> Option<Timestamp> {
+        let wakeup = self.monitor.as_ref().and_then(Decider::next_wakeup);
+        self.inbox.keys().next().map(|(at, _)| *at).into_iter().chain(wakeup).min()
+    }
+
+    /// Lets the next thing happen that lies before `end`; false when there is none.
+    pub fn step(&mut self, end: Timestamp) -> bool {
+        let Some(at) = self.next().filter(|at| *at < end) else {
+            self.now = end;
+            return false;
+        };
+        assert!(at >= self.now, "a wake-up in the past: {at} at {}", self.now);
+        self.now = at;
+        if let Some(key) = self.inbox.keys().next().copied().filter(|(due, _)| *due <= at) {
+            let event = self.inbox.remove(&key).unwrap_or_else(|| unreachable!("just seen"));
+            self.deliver(event);
+        } else if let Some(monitor) = &mut self.monitor {
+            let decision = monitor.wake(at);
+            let next = monitor.next_wakeup();
+            assert!(
+                next.is_none_or(|next| next > at),
+                "a busy loop: woken at {at}, wants to wake at {next:?}"
+            );
+            self.turn(decision);
+        }
+        true
+    }
+
+    /// Lets everything happen that lies before `end`.
+    pub fn run_until(&mut self, end: Timestamp) {
+        while self.step(end) {}
+    }
+
+    fn deliver(&mut self, event: Event) -> Option<supervisor::Answer> {
+        let mut decision = self.monitor.as_mut()?.handle(event, self.now);
+        let answer = decision.answer.take();
+        self.turn(decision);
+        answer
+    }
+
+    /// The engine's turn: record, then act; a crash may strike in between.
+    fn turn(&mut self, decision: Decision<Supervisor>) {
+        let orders = decision.work.iter().any(|work| matches!(work, Work::Perform(_)));
+        let strikes = !decision.facts.is_empty() && (orders || !self.crash_at_order);
+        let crash = if strikes { self.crash.take() } else { None };
+        if crash == Some(Crash::BeforeRecord) {
+            return self.kill_monitor();
+        }
+        for fact in &decision.facts {
+            self.log(&describe::fact(fact));
+            if let Fact::ServiceStable { service } = fact {
+                self.stable.push((self.now, service.clone()));
+            }
+            let document = serde_json::to_string(fact).unwrap_or_else(|error| panic!("{fact:?}: {error}"));
+            self.journal.push((self.now, document));
+        }
+        if crash == Some(Crash::BeforeWork) {
+            return self.kill_monitor();
+        }
+        for work in decision.work {
+            self.perform(work);
+        }
+        if crash == Some(Crash::AfterWork) {
+            self.kill_monitor();
+        }
+    }
+
+    fn perform(&mut self, work: Work) {
+        if let Some(line) = describe::work(&work) {
+            self.log(&line);
+        }
+        let quick = Duration::from_millis(3);
+        let (event, takes) = match work {
+            Work::Probe { service } => {
+                let (measured, takes) = self.measure(&service);
+                (Event::Probed { service, measured }, takes)
+            }
+            Work::Preflight { service, recovery_id } => {
+                let (measured, takes) = self.measure(&service);
+                self.last_looks.insert(service.clone(), (self.now, measured.answer.clone()));
+                let observed = self.hosts[&service].observe();
+                (Event::Preflighted { service, recovery_id, measured, observed }, takes)
+            }
+            Work::Inspect { service, recovery_id } => {
+                let observed = self.hosts[&service].observe();
+                (Event::Inspected { service, recovery_id, observed }, quick)
+            }
+            Work::Perform(order) => {
+                self.must_be_recorded(&order);
+                self.must_be_needed(&order);
+                self.orders.push((self.now, order.clone()));
+                let Some(host) = self.hosts.get_mut(&order.service) else { return };
+                let (performed, takes) = host.restart(self.now);
+                if matches!(performed, shared::order::Performed::NotRun { .. }) {
+                    self.not_run.push(order.id);
+                }
+                (Event::Performed { service: order.service, recovery_id: order.id, performed }, takes)
+            }
+        };
+        self.sequence += 1;
+        self.inbox.insert((self.now + takes, self.sequence), event);
+    }
+
+    /// Record before act.
+    fn must_be_recorded(&self, order: &Order) {
+        let id = order.id.to_string();
+        let is_recorded = self
+            .journal
+            .iter()
+            .rev()
+            .take(200)
+            .any(|(_, document)| document.contains(&id) && document.contains(r#""phase":"acting""#));
+        assert!(is_recorded, "order {id} for {} was given before it was recorded", order.service);
+    }
+
+    /// Nothing is done to a service that passes, answers that it is misconfigured, or could not be looked at; nor
+    /// while an order for it is still with the platform.
+    fn must_be_needed(&self, order: &Order) {
+        let Some(service) = self.state().and_then(|state| state.service(&order.service)) else { return };
+        let is_automatic = service.recovery.as_ref().is_some_and(|r| r.trigger == Trigger::Automatic);
+        if !is_automatic {
+            return;
+        }
+        let health = &service.health;
+        assert_eq!(
+            (health.state, health.passes),
+            (HealthState::Unhealthy, 0),
+            "{} needs no help",
+            order.service
+        );
+        let (at, answer) = &self.last_looks[&order.service];
+        let is_failure = !matches!(answer, Answer::Status(200 | 404) | Answer::OwnFault(_));
+        assert!(is_failure, "{} was last seen to answer {answer:?} at {at}", order.service);
+    }
+
+    fn measure(&mut self, service: &ServiceName) -> (Measured, Duration) {
+        let timeout = self.policy.services.iter().find(|policy| policy.name == *service).map(|p| p.timeout);
+        let (answer, takes) = self.hosts[service].probe(self.now, timeout.unwrap_or_default());
+        let finished_at = self.now + takes;
+        // A name is found whenever the resolver answers for a service that has one.
+        if !matches!(answer, Answer::ResolverFailed(_)) {
+            self.name_found_at = Some(self.now);
+        }
+        (Measured { started_at: self.now, finished_at, answer, name_found_at: self.name_found_at }, takes)
+    }
+
+    fn replay_into(&self, monitor: &mut Supervisor) {
+        let parse =
+            |text: &String| serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        monitor.restore(self.checkpoint.as_ref().map(parse));
+        for (at, document) in &self.journal {
+            let fact: Fact =
+                serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
+            monitor.apply(*at, &fact);
+        }
+    }
+
+    /// Checks that replaying the journal gives the state of the running daemon, then writes a checkpoint.
+    pub fn check_replay(&mut self) {
+        let Some(live) = self.state().cloned() else { return };
+        let mut replayed = Supervisor::new(self.policy.clone(), self.now);
+        self.replay_into(&mut replayed);
+        assert_eq!(*replayed.state(), live, "the replayed state differs from the live one");
+        self.checkpoint = serde_json::to_string(&live).ok();
+        self.journal.clear();
+    }
+
+    /// Checks what must hold at every moment between two turns.
+    pub fn check_now(&self) {
+        let Some(state) = self.state() else { return };
+        for (name, service) in state.services.iter() {
+            let Some(recovery) = &service.recovery else { continue };
+            assert!(service.incident.is_some(), "{name}: a recovery without an incident");
+            assert!(recovery.phase != Phase::Finished, "{name}: a finished recovery is still under way");
+            let until = recovery.verify_until.filter(|_| recovery.phase == Phase::Verifying);
+            assert!(until.is_none_or(|until| until >= self.now), "{name}: a deadline was missed");
+        }
+    }
+
+    /// Checks that no service was acted upon more often than its guard allows.
+    pub fn check_orders(&self) {
+        for policy in &self.policy.services {
+            let orders: VecDeque<Timestamp> = self
+                .orders
+                .iter()
+                .filter(|(_, order)| order.service == policy.name)
+                .map(|(at, _)| *at)
+                .collect();
+            for pair in orders.iter().zip(orders.iter().skip(1)) {
+                let gap = pair.1.since(*pair.0);
+                assert!(gap >= policy.cool_down, "{}: two orders within {gap:?}", policy.name);
+            }
+            let acted: Vec<Timestamp> = self
+                .orders
+                .iter()
+                .filter(|(_, order)| order.service == policy.name && !self.not_run.contains(&order.id))
+                .map(|(at, _)| *at)
+                .collect();
+            let limit = policy.attempts_per_hour as usize;
+            for window in acted.windows(limit + 1) {
+                let (first, last) = (window[0], window[limit]);
+                let is_cleared =
+                    self.stable.iter().any(|(at, name)| *name == policy.name && first < *at && *at <= last);
+                let span = last.since(first);
+                let is_too_often = span < ATTEMPTS_WITHIN && !is_cleared;
+                assert!(!is_too_often, "{}: {} orders within {span:?}", policy.name, limit + 1);
+            }
+        }
+    }
+
+    fn log(&mut self, line: &str) {
+        self.transcript.push(format!("{} {line}", describe::moment(self.now)));
+    }
+}
