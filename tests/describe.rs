@@ -21,13 +21,40 @@ pub fn fact(fact: &Fact) -> String {
             format!("{} error: {}{counted} -> {}", error.service, error.error, health(&error.health))
         }
         Fact::ServicePass { service, health: after, .. } => format!("{service} pass -> {}", health(after)),
-        Fact::InstanceSeen { service, instance } => format!("{service} instance seen: {instance}"),
+        Fact::InstanceSeen { service, instance, .. } => format!("{service} instance seen: {instance}"),
         Fact::Incident(incident) => match incident.ended_at {
             Some(_) => format!("{} incident ended", incident.service),
             None => format!("{} incident open, {} attempts", incident.service, incident.attempts),
         },
         Fact::Recovery(recovery) => recovery_line(recovery),
         Fact::ServiceStable { service } => format!("{service} stable: attempts forgotten"),
+        Fact::Flapping { service, flapping: Some(flapping) } => {
+            format!("{service} flapping, {} % changes", flapping.percent)
+        }
+        Fact::Flapping { service, flapping: None } => format!("{service} steady again"),
+        Fact::OwnNetwork(isolation) => match isolation.ended_at {
+            None => format!("our own network is gone: {} not reached", isolation.lost()),
+            Some(_) => "our own network is back".into(),
+        },
+        Fact::Storm(storm) => match storm.ended_at {
+            None => format!("storm: {} of {} down", storm.down, storm.eligible),
+            Some(_) => "storm over".into(),
+        },
+        Fact::BudgetTripped(tripped) => format!("budget tripped after {} actions", tripped.actions),
+        Fact::Pause(pause) => {
+            let of = pause.service.as_ref().map_or("all", |service| service.as_str());
+            format!("{of} {} until {}", pause.kind.as_str(), moment(pause.until))
+        }
+        Fact::Resumed { service } => {
+            format!("{} resumed", service.as_ref().map_or("all", |service| service.as_str()))
+        }
+        Fact::GuardReset { guard, service, .. } => {
+            format!(
+                "{} reset of {}",
+                guard.as_str(),
+                service.as_ref().map_or("all", |service| service.as_str())
+            )
+        }
     }
 }
 
@@ -55,7 +82,7 @@ fn recovery_line(recovery: &Recovery) -> String {
 /// A piece of work as a line; none for the scheduled probes, which would drown the rest.
 pub fn work(work: &Work) -> Option<String> {
     match work {
-        Work::Probe { .. } | Work::Inspect { .. } => None,
+        Work::Probe { .. } | Work::Inspect { .. } | Work::Consult { .. } => None,
         Work::Preflight { service, .. } => Some(format!("=> look at {service} once more")),
         Work::Perform(order) => Some(format!("=> {} {}", order.action.as_str(), order.service)),
     }

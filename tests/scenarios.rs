@@ -5,11 +5,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::policy::{Mode, Policy};
+use health_monitor::domain::supervisor::{Event, Resettable};
 use shared::clock::Timestamp;
 use shared::order::Backend;
 use tests::host::{Behaviour, OnRestart};
-use tests::world::{Crash, World, policy, service_name};
+use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 #[test]
 fn every_scenario_gives_its_golden_transcript() {
@@ -104,6 +106,19 @@ fn set(mut now: Policy, line: &str) -> Policy {
         ["backend", "none"] => {
             now.services.iter_mut().for_each(|service| service.target.backend = Backend::None);
         }
+        [name, "needs", needed] => {
+            let service = now.services.iter_mut().find(|service| service.name.as_str() == *name);
+            service.unwrap_or_else(|| panic!("service {name}")).depends_on.push((*needed).into());
+            follow_dependencies(&mut now);
+        }
+        [name, "is", "in", "failure", "domain", domain] => {
+            let service = now.services.iter_mut().find(|service| service.name.as_str() == *name);
+            service.unwrap_or_else(|| panic!("service {name}")).failure_domain = Some((*domain).into());
+        }
+        ["at", "most", number, "actions"] => now.fleet.max_actions = number.parse().unwrap(),
+        ["at", "most", number, "percent"] => now.fleet.max_percent = number.parse().unwrap(),
+        ["at", "most", number, "at", "a", "time"] => now.fleet.max_concurrent = number.parse().unwrap(),
+        ["no", "storm", "guard"] => now.fleet.guards_storm = false,
         _ => panic!("setting {line}"),
     }
     now
@@ -125,9 +140,31 @@ fn happen(world: &mut World, what: &str) {
         ["heal", name] => answer(world, name, None),
         ["heal", name, "by", "force"] => answer(world, name, Some("somebody insists")),
         ["nothing", "more"] => {}
+        ["our", "network", "is", "cut"] => world.is_cut_off = true,
+        ["our", "network", "is", "mended"] => world.is_cut_off = false,
+        ["pause", rest @ ..] => hold(world, PauseKind::Pause, rest),
+        ["maintenance", rest @ ..] => hold(world, PauseKind::Maintenance, rest),
+        ["resume", rest @ ..] => {
+            let service = rest.first().map(|name| service_name(name));
+            world.say(Event::Resumed { service });
+        }
+        ["reset", guard, rest @ ..] => {
+            let service = rest.first().map(|name| service_name(name));
+            let guard = Resettable::ALL.into_iter().find(|one| one.guard().as_str() == *guard).unwrap();
+            world.say(Event::Reset { guard, service, reason: None });
+        }
         [name, rest @ ..] => host(world, name, rest),
         [] => panic!("an empty event"),
     }
+}
+
+fn hold(world: &mut World, kind: PauseKind, words: &[&str]) {
+    let (service, until) = match words {
+        ["until", until] => (None, until),
+        [name, "until", until] => (Some(service_name(name)), until),
+        other => panic!("pause {}", other.join(" ")),
+    };
+    world.say(Event::Paused { service, kind, reason: Some("planned".into()), until: moment(until) });
 }
 
 fn crash_at_order(world: &mut World, crash: Crash) {

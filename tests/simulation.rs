@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::policy::Policy;
+use health_monitor::domain::supervisor::{Event, Resettable};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use tests::host::{Behaviour, Host, OnRestart};
-use tests::world::{Crash, World, policy};
+use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 /// Steps over all worlds, unless the environment says otherwise.
 const STEPS: u64 = 1_000_000;
@@ -65,6 +67,16 @@ fn some_policy(random: &mut StdRng) -> Policy {
         service.verification_timeout = Duration::from_secs(random.random_range(20..200));
     }
     policy.max_in_flight = random.random_range(1..10);
+    policy.fleet.max_concurrent = random.random_range(1..4);
+    policy.fleet.max_actions = random.random_range(2..12);
+    policy.fleet.max_percent = random.random_range(20..=100);
+    for place in 1..policy.services.len() {
+        if random.random_ratio(1, 3) {
+            let needed = policy.services[random.random_range(0..place)].name.to_string();
+            policy.services[place].depends_on.push(needed);
+        }
+    }
+    follow_dependencies(&mut policy);
     policy
 }
 
@@ -76,6 +88,8 @@ fn mischief(world: &mut World, random: &mut StdRng) {
             world.crash = crashes.choose(random).copied();
         }
         2 => drop(world.request(some_service(world, random).as_str(), None)),
+        3 if random.random_ratio(1, 3) => world.is_cut_off = !world.is_cut_off,
+        4 => somebody_speaks(world, random),
         _ => {
             let name = some_service(world, random);
             let now = world.now;
@@ -86,6 +100,21 @@ fn mischief(world: &mut World, random: &mut StdRng) {
     if !world.is_monitored() && random.random_ratio(2, 3) {
         world.start_monitor();
     }
+}
+
+fn somebody_speaks(world: &mut World, random: &mut StdRng) {
+    let service = random.random::<bool>().then(|| service_name(&some_service(world, random)));
+    let until = world.now + Duration::from_secs(random.random_range(10..900));
+    let guard = *Resettable::ALL.choose(random).unwrap();
+    let kind = *[PauseKind::Pause, PauseKind::Maintenance].choose(random).unwrap();
+    world.say(match random.random_range(0..3) {
+        0 => Event::Paused { service, kind, reason: None, until },
+        1 => Event::Resumed { service },
+        _ => {
+            let service = guard.is_of_a_service().then(|| service_name(&some_service(world, random)));
+            Event::Reset { guard, service, reason: None }
+        }
+    });
 }
 
 fn some_service(world: &World, random: &mut StdRng) -> String {
@@ -116,12 +145,15 @@ fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
 /// When nothing goes wrong any more, everything ends healthy, with nothing under way or held against anybody.
 fn calm(world: &mut World) {
     world.crash = None;
+    world.is_cut_off = false;
     for host in world.hosts.values_mut() {
         *host = Host { instance: host.instance, ..Host::up() };
     }
     if !world.is_monitored() {
         world.start_monitor();
     }
+    // A spent budget is the one thing that waits for a person.
+    world.say(Event::Reset { guard: Resettable::Budget, service: None, reason: None });
     world.run_until(world.now + Duration::from_secs(7_200));
     world.check_replay();
     let state = world.state().unwrap();
@@ -138,7 +170,13 @@ fn down(world: &mut World) {
     for host in world.hosts.values_mut() {
         host.behaviour = Behaviour::Refuses;
     }
-    world.run_until(world.now + Duration::from_secs(1_800));
+    // As fast as the budget of the least generous settings allows: one service in ten minutes.
+    for _ in 0..12 {
+        world.run_until(world.now + Duration::from_secs(600));
+        if world.state().unwrap().fleet.tripped.is_some() {
+            world.say(Event::Reset { guard: Resettable::Budget, service: None, reason: None });
+        }
+    }
     let state = world.state().unwrap();
     for (name, service) in state.services.iter() {
         assert_eq!(service.health.state, HealthState::Healthy, "{name} was not healed: {service:#?}");

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use health_monitor::domain::dependency::Dependencies;
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::HealthState;
-use health_monitor::domain::policy::{Mode, Policy, ServicePolicy};
+use health_monitor::domain::network::Witness;
+use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ServicePolicy};
 use health_monitor::domain::reading::{Answer, Measured};
-use health_monitor::domain::recovery::{Phase, Trigger};
+use health_monitor::domain::recovery::{Guard, Phase, Trigger};
 use health_monitor::domain::state::{ATTEMPTS_WITHIN, State};
 use health_monitor::domain::supervisor::{self, Event, Supervisor, Work};
 use shared::clock::Timestamp;
@@ -27,6 +29,9 @@ pub enum Crash {
     /// After the work was started, before any of its results.
     AfterWork,
 }
+
+/// Witnesses of the daemon's network beside the services.
+const SENTINELS: usize = 3;
 
 /// A simulated world.
 pub struct World {
@@ -48,11 +53,14 @@ pub struct World {
     pub crash_at_order: bool,
     /// Whether the platform answered "not run", by order.
     pub not_run: Vec<OrderId>,
+    /// Whether the daemon's own network is cut: nothing that it asks over it gets an answer.
+    pub is_cut_off: bool,
     /// When the attempts of a service were forgotten.
     stable: Vec<(Timestamp, ServiceName)>,
     /// What the last look before acting saw.
     last_looks: BTreeMap<ServiceName, (Timestamp, Answer)>,
     name_found_at: Option<Timestamp>,
+    budget_reset_at: Timestamp,
     journal: Vec<(Timestamp, String)>,
     checkpoint: Option<String>,
     inbox: BTreeMap<(Timestamp, u64), Event>,
@@ -84,9 +92,24 @@ pub fn policy(names: &[&str]) -> Policy {
             stable_for: seconds(600),
             mode: Mode::Enforce,
             target: Target { backend: Backend::Docker, name: (*name).into() },
+            depends_on: Vec::new(),
+            failure_domain: None,
         })
         .collect();
-    Policy { services, observe_first: seconds(30), max_in_flight: 100, max_in_flight_per_host: 16 }
+    Policy {
+        services,
+        observe_first: seconds(30),
+        max_in_flight: 100,
+        max_in_flight_per_host: 16,
+        dependencies: Dependencies::default(),
+        fleet: FleetPolicy { sentinels: SENTINELS, ..FleetPolicy::default() },
+    }
+}
+
+/// Follows again who needs whom, after the services have changed.
+pub fn follow_dependencies(policy: &mut Policy) {
+    let direct: Vec<_> = policy.services.iter().map(|one| (&one.name, one.depends_on.as_slice())).collect();
+    policy.dependencies = Dependencies::new(&direct).unwrap_or_else(|fault| panic!("{fault}"));
 }
 
 /// A service name that is known to be well-formed.
@@ -108,9 +131,11 @@ impl World {
             crash: None,
             crash_at_order: false,
             not_run: Vec::new(),
+            is_cut_off: false,
             stable: Vec::new(),
             last_looks: BTreeMap::new(),
             name_found_at: None,
+            budget_reset_at: Timestamp::default(),
             journal: Vec::new(),
             checkpoint: None,
             inbox: BTreeMap::new(),
@@ -203,8 +228,13 @@ impl World {
         }
         for fact in &decision.facts {
             self.log(&describe::fact(fact));
-            if let Fact::ServiceStable { service } = fact {
-                self.stable.push((self.now, service.clone()));
+            match fact {
+                Fact::ServiceStable { service } => self.stable.push((self.now, service.clone())),
+                Fact::GuardReset { guard: Guard::Budget, .. } => self.budget_reset_at = self.now,
+                Fact::GuardReset { guard: Guard::Quarantine, service: Some(service), .. } => {
+                    self.stable.push((self.now, service.clone()));
+                }
+                _ => {}
             }
             let document = serde_json::to_string(fact).unwrap_or_else(|error| panic!("{fact:?}: {error}"));
             self.journal.push((self.now, document));
@@ -230,11 +260,16 @@ impl World {
                 let (measured, takes) = self.measure(&service);
                 (Event::Probed { service, measured }, takes)
             }
-            Work::Preflight { service, recovery_id } => {
+            Work::Consult { peers } => {
+                let witnesses = self.witnesses(&peers);
+                (Event::Consulted { witnesses }, quick)
+            }
+            Work::Preflight { service, recovery_id, peers } => {
                 let (measured, takes) = self.measure(&service);
                 self.last_looks.insert(service.clone(), (self.now, measured.answer.clone()));
                 let observed = self.hosts[&service].observe();
-                (Event::Preflighted { service, recovery_id, measured, observed }, takes)
+                let witnesses = peers.map(|peers| self.witnesses(&peers)).unwrap_or_default();
+                (Event::Preflighted { service, recovery_id, measured, observed, witnesses }, takes)
             }
             Work::Inspect { service, recovery_id } => {
                 let observed = self.hosts[&service].observe();
@@ -254,6 +289,19 @@ impl World {
         };
         self.sequence += 1;
         self.inbox.insert((self.now + takes, self.sequence), event);
+    }
+
+    fn witnesses(&self, peers: &[ServiceName]) -> Vec<Witness> {
+        let sentinels = (1..=SENTINELS).map(|number| format!("sentinel-{number}"));
+        let names = sentinels.chain(peers.iter().map(ToString::to_string));
+        let reached = !self.is_cut_off;
+        let error = self.is_cut_off.then(|| "no route to host".to_owned());
+        names.map(|name| Witness { name, reached, error: error.clone() }).collect()
+    }
+
+    /// A person speaks to the guards.
+    pub fn say(&mut self, event: Event) -> Option<supervisor::Answer> {
+        self.deliver(event)
     }
 
     /// Record before act.
@@ -286,11 +334,45 @@ impl World {
         let (at, answer) = &self.last_looks[&order.service];
         let is_failure = !matches!(answer, Answer::Status(200 | 404) | Answer::OwnFault(_));
         assert!(is_failure, "{} was last seen to answer {answer:?} at {at}", order.service);
+        self.must_be_allowed(order);
+    }
+
+    /// The guards across services, counted by the world and not by the daemon.
+    fn must_be_allowed(&self, order: &Order) {
+        let Some(state) = self.state() else { return };
+        let limits = &self.policy.fleet;
+        assert!(state.fleet.isolation.is_none(), "{}: healed while our own network is gone", order.service);
+        let others =
+            state.services.iter().filter(|(name, one)| **name != order.service && one.recovery.is_some());
+        let under_way = others.count();
+        assert!(
+            under_way < limits.max_concurrent,
+            "{}: {under_way} others are being recovered",
+            order.service
+        );
+        assert!(state.fleet.storm.is_none() || under_way == 0, "{}: not alone in a storm", order.service);
+        let since = self.now - limits.budget_within;
+        let lately: Vec<_> = self
+            .orders
+            .iter()
+            .filter(|(at, one)| *at > since && *at > self.budget_reset_at && !self.not_run.contains(&one.id))
+            .collect();
+        assert!(lately.len() < limits.max_actions, "{}: {} actions lately", order.service, lately.len());
+        let mut services: Vec<_> = lately.iter().map(|(_, one)| &one.service).collect();
+        services.sort();
+        services.dedup();
+        let most = limits.most_services(self.policy.services.len());
+        let is_within = most.is_none_or(|most| services.len() < most || services.contains(&&order.service));
+        assert!(is_within, "{}: {} services were acted upon lately", order.service, services.len());
     }
 
     fn measure(&mut self, service: &ServiceName) -> (Measured, Duration) {
         let timeout = self.policy.services.iter().find(|policy| policy.name == *service).map(|p| p.timeout);
-        let (answer, takes) = self.hosts[service].probe(self.now, timeout.unwrap_or_default());
+        let (answer, takes) = if self.is_cut_off {
+            (Answer::NoConnection("no route to host".into()), Duration::from_millis(2))
+        } else {
+            self.hosts[service].probe(self.now, timeout.unwrap_or_default())
+        };
         let finished_at = self.now + takes;
         // A name is found whenever the resolver answers for a service that has one.
         if !matches!(answer, Answer::ResolverFailed(_)) {
@@ -341,9 +423,13 @@ impl World {
                 .filter(|(_, order)| order.service == policy.name)
                 .map(|(at, _)| *at)
                 .collect();
+            let is_cleared = |first: Timestamp, last: Timestamp| {
+                self.stable.iter().any(|(at, name)| *name == policy.name && first < *at && *at <= last)
+            };
             for pair in orders.iter().zip(orders.iter().skip(1)) {
                 let gap = pair.1.since(*pair.0);
-                assert!(gap >= policy.cool_down, "{}: two orders within {gap:?}", policy.name);
+                let is_spaced = gap >= policy.cool_down || is_cleared(*pair.0, *pair.1);
+                assert!(is_spaced, "{}: two orders within {gap:?}", policy.name);
             }
             let acted: Vec<Timestamp> = self
                 .orders
@@ -354,10 +440,8 @@ impl World {
             let limit = policy.attempts_per_hour as usize;
             for window in acted.windows(limit + 1) {
                 let (first, last) = (window[0], window[limit]);
-                let is_cleared =
-                    self.stable.iter().any(|(at, name)| *name == policy.name && first < *at && *at <= last);
                 let span = last.since(first);
-                let is_too_often = span < ATTEMPTS_WITHIN && !is_cleared;
+                let is_too_often = span < ATTEMPTS_WITHIN && !is_cleared(first, last);
                 assert!(!is_too_often, "{}: {} orders within {span:?}", policy.name, limit + 1);
             }
         }

@@ -1,6 +1,7 @@
 //! The HTTP API: the routes of the contract over the view, and the request to heal.
 
 mod bodies;
+mod guards;
 mod heal;
 mod history;
 mod status;
@@ -64,6 +65,13 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(history::error_history))
         .routes(routes!(history::recovery_history))
         .routes(routes!(heal::trigger_heal))
+        .routes(routes!(guards::pause_all))
+        .routes(routes!(guards::pause))
+        .routes(routes!(guards::maintenance_of_all))
+        .routes(routes!(guards::maintenance))
+        .routes(routes!(guards::resume_all))
+        .routes(routes!(guards::resume))
+        .routes(routes!(guards::reset))
         .routes(routes!(openapi))
 }
 

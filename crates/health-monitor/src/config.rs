@@ -2,6 +2,7 @@
 
 mod backend;
 mod derive;
+mod fleet;
 mod limits;
 mod services;
 mod settings;
@@ -37,6 +38,8 @@ pub struct Config {
     pub journal_max_bytes: u64,
     /// How services are watched and healed.
     pub policy: Policy,
+    /// Who bears witness of our own network beside the services, as `host:port`.
+    pub sentinels: Vec<String>,
     /// By which means each service of the policy is healed; one entry for every one of them.
     pub platforms: BTreeMap<ServiceName, PlatformSettings>,
     /// Who may change something.
@@ -69,6 +72,7 @@ impl fmt::Debug for Config {
             .field("durability", &self.durability)
             .field("journal_max_bytes", &self.journal_max_bytes)
             .field("policy", &self.policy)
+            .field("sentinels", &self.sentinels)
             .field("access", &self.access)
             .field("log_format", &self.log_format)
             .field("elasticsearch_enabled", &self.elasticsearch_enabled)
@@ -84,6 +88,8 @@ impl Config {
         warnings.extend(derive::unused_urls(&root));
         let access = access(&root, &mut faults);
         let watched = services::build(&root, &mut faults);
+        let (fleet, sentinels) = fleet::build(&root, &mut faults);
+        let dependencies = fleet::dependencies(&watched.policies, &mut faults);
         let elasticsearch_url = elasticsearch_url(&root, &mut faults);
         let (true, Some(bind_address), Some(elasticsearch_url)) =
             (faults.is_empty(), root.address("BIND_ADDRESS"), elasticsearch_url)
@@ -101,7 +107,10 @@ impl Config {
                 max_in_flight: limits::in_flight(&watched.policies),
                 max_in_flight_per_host: limits::in_flight_per_host(&watched.policies),
                 services: watched.policies,
+                dependencies,
+                fleet,
             },
+            sentinels,
             platforms: watched.platforms,
             access,
             log_format: LogFormat::from_word(root.text("LOG_FORMAT").unwrap_or_default()),

@@ -1,10 +1,15 @@
 //! The pure core: every decision of the daemon, as functions of state, event and time.
 
+pub mod census;
+pub mod dependency;
 pub mod fact;
+pub mod flapping;
+pub mod fleet;
 pub mod guard;
 pub mod health;
 pub mod incident;
 pub mod ladder;
+pub mod network;
 pub mod policy;
 pub mod reading;
 pub mod recovery;

@@ -8,22 +8,30 @@ use shared::engine::{Perform, Performing};
 use shared::order::{Observed, Order, ServiceName, Unreachable};
 use shared::platform::Platform;
 
+use crate::domain::network::Witness;
 use crate::domain::reading::{Answer, Measured};
 use crate::domain::supervisor::{Event, Supervisor, Work};
-use crate::probe::Probes;
+use crate::probe::{Probes, Sentinels};
 
 /// The hands of the daemon: probes and platforms.
 #[derive(Clone)]
 pub struct Performer {
     probes: Arc<Probes>,
     platforms: Arc<BTreeMap<ServiceName, Platform>>,
+    sentinels: Arc<Sentinels>,
     durations: Histogram,
 }
 
 impl Performer {
     /// Every service must have its probe and its platform; `durations` gets each probe's duration in seconds.
-    pub fn new(probes: Probes, platforms: BTreeMap<ServiceName, Platform>, durations: Histogram) -> Self {
-        Self { probes: Arc::new(probes), platforms: Arc::new(platforms), durations }
+    pub fn new(
+        probes: Probes,
+        platforms: BTreeMap<ServiceName, Platform>,
+        sentinels: Sentinels,
+        durations: Histogram,
+    ) -> Self {
+        let (probes, platforms) = (Arc::new(probes), Arc::new(platforms));
+        Self { probes, platforms, sentinels: Arc::new(sentinels), durations }
     }
 
     /// The function that the engine calls for each piece of work.
@@ -38,9 +46,17 @@ impl Performer {
                     let measured = self.measure(&service).await;
                     Event::Probed { service, measured }
                 }
-                Work::Preflight { service, recovery_id } => {
-                    let (measured, observed) = tokio::join!(self.measure(&service), self.inspect(&service));
-                    Event::Preflighted { service, recovery_id, measured, observed }
+                Work::Preflight { service, recovery_id, peers } => {
+                    let (measured, observed, witnesses) = tokio::join!(
+                        self.measure(&service),
+                        self.inspect(&service),
+                        self.consult(peers.as_deref())
+                    );
+                    Event::Preflighted { service, recovery_id, measured, observed, witnesses }
+                }
+                Work::Consult { peers } => {
+                    let witnesses = self.consult(Some(&peers)).await;
+                    Event::Consulted { witnesses }
                 }
                 Work::Inspect { service, recovery_id } => {
                     let observed = self.inspect(&service).await;
@@ -68,6 +84,14 @@ impl Performer {
         match self.platforms.get(service) {
             Some(platform) => platform.inspect(service).await,
             None => Err(Unreachable { reason: format!("{service} has no platform") }),
+        }
+    }
+
+    /// Asks the witnesses of our own network; nobody when there are no peers to be asked with them.
+    async fn consult(&self, peers: Option<&[ServiceName]>) -> Vec<Witness> {
+        match peers {
+            Some(peers) => self.sentinels.ask(peers).await,
+            None => Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod http;
 mod resolver;
+mod sentinel;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use shared::order::ServiceName;
 
 use crate::domain::policy::Policy;
 use crate::domain::reading::Measured;
+
+pub use sentinel::Sentinels;
 
 /// The probes of all services.
 pub struct Probes {

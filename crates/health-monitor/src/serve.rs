@@ -24,7 +24,7 @@ use crate::config::{Config, Loading};
 use crate::domain::supervisor::Supervisor;
 use crate::metrics;
 use crate::perform::Performer;
-use crate::probe::Probes;
+use crate::probe::{Probes, Sentinels};
 
 use reachability::Reachability;
 
@@ -66,7 +66,8 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
         .iter()
         .map(|(service, settings)| Ok((service.clone(), Platform::new(service, settings)?)))
         .collect::<anyhow::Result<_>>()?;
-    let performer = Performer::new(probes, platforms, durations);
+    let sentinels = Sentinels::new(config.sentinels.clone(), &config.policy);
+    let performer = Performer::new(probes, platforms, sentinels, durations);
     let supervisor = Supervisor::new(config.policy.clone(), clock.now());
     let perform = performer.clone().into_perform();
     let (engine, handle) = Engine::new(supervisor, journal, Arc::clone(&clock), perform, tell::fact).await?;

@@ -8,9 +8,11 @@ use shared::clock::Timestamp;
 use shared::order::OrderId;
 use utoipa::ToSchema;
 
+use crate::domain::fleet::{Pause, Storm, Tripped};
+use crate::domain::network::{Isolation, Witness};
 use crate::domain::reading::{ErrorEntry, Reading, Severity, Status};
 use crate::domain::recovery::{Guard, Recovery};
-use crate::domain::view::Watched;
+use crate::domain::view::{View, Watched};
 
 /// `GET /health`.
 #[derive(Serialize, ToSchema)]
@@ -50,7 +52,8 @@ pub(super) struct ServiceStatus {
     pub(super) class: &'static str,
     /// How serious a failure is: hard, soft, configuration; null for any other class.
     pub(super) severity: Option<Severity>,
-    /// The state of the service: unknown, healthy, suspect, unhealthy, recovering, verifying, quarantined.
+    /// The state of the service: unknown, healthy, suspect, unhealthy, recovering, verifying, quarantined,
+    /// flapping, blocked, paused, maintenance.
     pub(super) state: &'static str,
     /// Consecutive failures.
     pub(super) failures: u32,
@@ -127,6 +130,57 @@ pub(super) struct Statistics {
     pub(super) open_incidents: usize,
     /// Probes that failed through the monitor's own fault since its start; not counted against any service.
     pub(super) own_faults: u64,
+    /// What holds all services back, or would.
+    pub(super) guards: Guards,
+}
+
+/// The guards across services.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Guards {
+    /// Our own network is gone; null while it is there.
+    own_network: Option<Isolation>,
+    /// What the witnesses of our own network last said; empty before they were first asked.
+    witnesses: Vec<Witness>,
+    /// Many services went down together; null in calm times.
+    storm: Option<Storm>,
+    /// The budget of actions is spent, and a person has to reset it; null while it is not.
+    budget_tripped: Option<Tripped>,
+    /// Actions within the last ten minutes.
+    actions_within_ten_minutes: usize,
+    /// Recoveries under way.
+    recoveries_under_way: usize,
+    /// Healing of all services is held back by a person; null when it is not.
+    pause: Option<Pause>,
+    /// Services that are held back, by guard.
+    held: BTreeMap<&'static str, usize>,
+}
+
+impl Guards {
+    /// The guards as the view has them.
+    pub(super) fn of(view: &View) -> Self {
+        let fleet = &view.state.fleet;
+        let mut held = BTreeMap::new();
+        for watched in view.services() {
+            if let Some((guard, _)) = watched.held_by() {
+                *held.entry(guard.as_str()).or_default() += 1;
+            }
+        }
+        Self {
+            own_network: fleet.isolation.clone(),
+            witnesses: view.witnesses.to_vec(),
+            storm: fleet.storm.clone(),
+            budget_tripped: fleet.tripped.clone(),
+            actions_within_ten_minutes: fleet
+                .actions_after(view.at - view.policy.fleet.budget_within)
+                .count(),
+            recoveries_under_way: view
+                .services()
+                .filter(|watched| watched.service.is_some_and(|service| service.recovery.is_some()))
+                .count(),
+            pause: fleet.pause.clone().filter(|pause| view.at < pause.until),
+            held,
+        }
+    }
 }
 
 /// `GET /error-history`.

@@ -13,12 +13,12 @@ use super::bodies::Triggered;
 use crate::domain::supervisor::{Answer, Event, Force};
 
 /// Longest reason that is recorded, in characters.
-const MAX_REASON: usize = 500;
+pub(super) const MAX_REASON: usize = 500;
 
 /// Whether to skip the guard of the service.
 #[derive(Deserialize, IntoParams)]
 pub(super) struct Forced {
-    /// `true` skips cool-down and quarantine of the service; never the limit of one recovery at a time.
+    /// `true` skips every guard that is a matter of judgement; never the limits of recoveries at a time.
     #[serde(default)]
     force: bool,
     /// Why; needed with `force`, and recorded.
@@ -90,7 +90,7 @@ pub(super) async fn trigger_heal(
             Err(Problem::unavailable(format!("Nothing can heal {name}: {reason}"), None))
         }
         Some(Answer::UnknownService) => Err(Problem::not_found("Service not found")),
-        None => Err(Problem::internal()),
+        Some(Answer::Done) | None => Err(Problem::internal()),
     }
 }
 

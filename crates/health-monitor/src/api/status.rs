@@ -7,7 +7,7 @@ use axum::extract::State;
 use shared::http::{Problem, ProblemBody};
 
 use super::Api;
-use super::bodies::{HealthBody, ServiceStatus, Statistics};
+use super::bodies::{Guards, HealthBody, ServiceStatus, Statistics};
 use crate::domain::recovery::Outcome;
 
 /// Health of the monitor itself.
@@ -83,5 +83,6 @@ pub(super) async fn statistics(State(api): State<Api>) -> Json<Statistics> {
             .collect(),
         open_incidents: view.services().filter(|w| w.service.is_some_and(|s| s.incident.is_some())).count(),
         own_faults: view.checks.error,
+        guards: Guards::of(&view),
     })
 }

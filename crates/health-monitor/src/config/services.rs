@@ -77,6 +77,8 @@ fn service(
         verification_timeout: seconds(group, "verification_timeout"),
         stable_for: seconds(group, "stable_after"),
         mode: mode(group),
+        depends_on: group.words("depends_on").map(<[String]>::to_vec).unwrap_or_default(),
+        failure_domain: group.text("failure_domain").map(str::to_owned),
         order_limit: order_limit(&platform),
         target: target(&platform),
     };

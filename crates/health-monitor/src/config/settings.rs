@@ -20,7 +20,7 @@ pub const MAX_SERVICES: usize = 20_000;
 pub const SETTINGS: Section = Section {
     key: "",
     doc: "Configuration of health-monitor",
-    chapters: &[DAEMON, PROBING, HEALING, RECOVERY, ACCESS, OUTPUT, SERVICES],
+    chapters: &[DAEMON, PROBING, HEALING, GUARDS, RECOVERY, ACCESS, OUTPUT, SERVICES],
     sections: &[RECOVERY_COMMAND, PER_SERVICE],
     members_at_most: None,
 };
@@ -123,6 +123,44 @@ const HEALING: Chapter = Chapter {
             "Verified health that lasts this long clears attempts and back-off",
         )
         .or("600"),
+    ],
+};
+
+const GUARDS: Chapter = Chapter {
+    heading: "Guards across services",
+    settings: &[
+        Setting::new(
+            "OWN_NETWORK_GUARD",
+            Kind::Boolean,
+            "Whether nothing is counted or done while most witnesses of our own network cannot be reached",
+        )
+        .or("true"),
+        Setting::new(
+            "SENTINELS",
+            Kind::Text,
+            "Witnesses of our own network as host:port, separated by commas; services are asked beside them",
+        )
+        .or_derived("name servers, Elasticsearch and a Docker Engine, unless on this host"),
+        Setting::new(
+            "STORM_GUARD",
+            Kind::Boolean,
+            "Whether services are healed one at a time when half of them, and three, go down within a minute",
+        )
+        .or("true"),
+        Setting::new("MAX_CONCURRENT_RECOVERIES", COUNT, "Recoveries under way at most").or("2"),
+        Setting::new(
+            "MAX_RECOVERIES_PER_TEN_MINUTES",
+            COUNT,
+            "Actions within ten minutes after which nothing more is done until a person resets the budget",
+        )
+        .or("10"),
+        Setting::new(
+            "MAX_FLEET_PERCENT",
+            Kind::Whole { min: 1, max: 100 },
+            "Part of the services that is acted upon at most within ten minutes, where there are four or more",
+        )
+        .unit("percent")
+        .or("30"),
     ],
 };
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shared::order::ServiceName;
 
+use super::flapping::Flapping;
+use super::fleet::{Pause, Storm, Tripped};
 use super::health::Health;
 use super::incident::Incident;
+use super::network::Isolation;
 use super::reading::{Severity, Status};
-use super::recovery::Recovery;
+use super::recovery::{Guard, Recovery};
 
 /// One recorded fact. A fact carries what was decided, never what to decide, so that replaying it does not
 /// depend on the settings of the day.
@@ -39,6 +42,9 @@ pub enum Fact {
         service: ServiceName,
         /// Its identity.
         instance: String,
+        /// Whether our own action made it.
+        #[serde(default)]
+        is_ours: bool,
     },
     /// An incident began, changed or ended.
     Incident(Incident),
@@ -49,6 +55,55 @@ pub enum Fact {
         /// Which service.
         service: ServiceName,
     },
+    /// Our own network went away or came back.
+    OwnNetwork(Isolation),
+    /// Many services went down together, or most are up again.
+    Storm(Storm),
+    /// The budget of actions was spent.
+    BudgetTripped(Tripped),
+    /// A service began to change between passing and failing, or ceased to.
+    Flapping {
+        /// Which service.
+        service: ServiceName,
+        /// What was seen; null when it ceased.
+        flapping: Option<Flapping>,
+    },
+    /// A person holds healing back.
+    Pause(Pause),
+    /// A person lets healing go on.
+    Resumed {
+        /// Which service; null for what held all.
+        service: Option<ServiceName>,
+    },
+    /// A person has ended what a guard was holding on to.
+    GuardReset {
+        /// Which guard.
+        guard: Guard,
+        /// Of which service; null for a guard of all.
+        service: Option<ServiceName>,
+        /// Why, in the words of whoever asked.
+        reason: Option<String>,
+    },
+}
+
+impl Fact {
+    /// The service that it is about; none when it is about all.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::ServiceError(error) => Some(&error.service),
+            Self::ServicePass { service, .. }
+            | Self::InstanceSeen { service, .. }
+            | Self::ServiceStable { service }
+            | Self::Flapping { service, .. } => Some(service),
+            Self::Incident(incident) => Some(&incident.service),
+            Self::Recovery(recovery) => Some(&recovery.service),
+            Self::Pause(pause) => pause.service.as_ref(),
+            Self::Resumed { service } | Self::GuardReset { service, .. } => service.as_ref(),
+            Self::MonitorStarted { .. } | Self::OwnNetwork(_) | Self::Storm(_) | Self::BudgetTripped(_) => {
+                None
+            }
+        }
+    }
 }
 
 /// A failing probe.

@@ -5,12 +5,19 @@ use std::time::Duration;
 use shared::clock::Timestamp;
 use shared::order::Backend;
 
+use super::fleet::Tripped;
 use super::policy::{Mode, ServicePolicy};
 use super::recovery::Guard;
 use super::state::{ATTEMPTS_WITHIN, Service};
 
+mod company;
+pub use company::Company;
+
 /// Part by which a back-off is varied either way, so that services that failed together do not return together.
 const JITTER: f64 = 0.2;
+/// So many changes of the instance by others, within this span, are churn.
+const CHURN: usize = 3;
+const CHURN_WITHIN: Duration = Duration::from_secs(600);
 
 /// Why nothing is done now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,24 +28,56 @@ pub struct Refusal {
     pub reason: String,
     /// When it ends by itself, if it does.
     pub until: Option<Timestamp>,
+    /// The budget of actions is spent with it, which only a person ends.
+    pub trips: Option<Tripped>,
 }
 
-/// Whether failures may lead to an attempt now.
-pub fn automatic(
-    policy: &ServicePolicy,
-    service: &Service,
-    observe_until: Timestamp,
-    now: Timestamp,
-) -> Result<(), Refusal> {
+impl Refusal {
+    /// A refusal whose end is not known.
+    pub fn new(guard: Guard, reason: String) -> Self {
+        Self { guard, reason, until: None, trips: None }
+    }
+
+    /// It ends by itself then.
+    #[must_use]
+    pub fn until(self, until: Timestamp) -> Self {
+        Self { until: Some(until), ..self }
+    }
+}
+
+/// What a decision about one service looks at.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// The settings of the service.
+    pub policy: &'a ServicePolicy,
+    /// Its durable state.
+    pub service: &'a Service,
+    /// All services together.
+    pub company: Company<'a>,
+    /// Until when the daemon only observes after its own start.
+    pub observe_until: Timestamp,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// Whether failures may lead to an attempt now. Asked before the last look, and again after it.
+pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
+    let Situation { policy, service, company, observe_until, now } = *situation;
     if now < observe_until {
         let reason = format!("the monitor has just started and only observes until {observe_until}");
-        return Err(Refusal { guard: Guard::Observing, reason, until: Some(observe_until) });
+        return Err(Refusal::new(Guard::Observing, reason).until(observe_until));
     }
     if !service.health.calls_for_action(policy) {
         return Err(configuration(service.errors.back().map_or("the answer", |entry| &*entry.error)));
     }
+    company.own_network(policy)?;
+    company.storm()?;
+    company.budget(policy, now)?;
     backend(policy)?;
     attempts(policy, service, now)?;
+    instability(service, now)?;
+    company.intent(service, now)?;
+    company.dependency(policy, now)?;
     match policy.mode {
         Mode::Observe => Err(mode(policy)),
         // A dry run goes as far as the last look before acting.
@@ -46,16 +85,20 @@ pub fn automatic(
     }
 }
 
-/// Whether a request may lead to an attempt now; `force` skips the guard of the service, nothing else.
-pub fn manual(
-    policy: &ServicePolicy,
-    service: &Service,
-    force: Option<&str>,
-    now: Timestamp,
-) -> Result<(), Refusal> {
+/// Whether a request may lead to an attempt now. `force` skips what is a matter of judgement; never the limit of
+/// recoveries at a time, nor what makes an attempt impossible.
+pub fn manual(situation: &Situation<'_>, force: Option<&str>) -> Result<(), Refusal> {
+    let Situation { policy, service, company, now, .. } = *situation;
     backend(policy)?;
+    company.concurrency(policy)?;
     if force.is_none() {
+        company.own_network(policy)?;
+        company.storm()?;
+        company.budget(policy, now)?;
         attempts(policy, service, now)?;
+        instability(service, now)?;
+        company.intent(service, now)?;
+        company.dependency(policy, now)?;
     }
     match policy.mode {
         Mode::Enforce => Ok(()),
@@ -71,7 +114,7 @@ fn backend(policy: &ServicePolicy) -> Result<(), Refusal> {
                 "no recovery backend reaches {}: set RECOVERY_BACKEND, or recovery_backend of this service, to docker, webhook or command",
                 policy.name
             );
-            Err(Refusal { guard: Guard::Backend, reason, until: None })
+            Err(Refusal::new(Guard::Backend, reason))
         }
     }
 }
@@ -86,15 +129,38 @@ fn attempts(policy: &ServicePolicy, service: &Service, now: Timestamp) -> Result
             policy.stable_for.as_secs(),
             policy.name
         );
-        return Err(Refusal { guard: Guard::Quarantine, reason, until: None });
+        return Err(Refusal::new(Guard::Quarantine, reason));
     }
     match service.attempts.not_before {
         Some(until) if now < until => {
             let reason = format!("the last attempt is too recent; the next one is not made before {until}");
-            Err(Refusal { guard: Guard::CoolDown, reason, until: Some(until) })
+            Err(Refusal::new(Guard::CoolDown, reason).until(until))
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Flapping, and an instance that others keep replacing: a restart more would not help.
+fn instability(service: &Service, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(flapping) = &service.flapping {
+        let reason = format!(
+            "it has been changing between passing and failing since {} ({} % of its last results), which restarts do not mend; it ends when the results are steady",
+            flapping.since, flapping.percent
+        );
+        return Err(Refusal::new(Guard::Flapping, reason));
+    }
+    let recent: Vec<Timestamp> =
+        service.foreign_changes.iter().copied().filter(|at| *at + CHURN_WITHIN > now).collect();
+    if recent.len() >= CHURN {
+        let until = recent[recent.len() - CHURN] + CHURN_WITHIN;
+        let reason = format!(
+            "somebody else has replaced its instance {} times within {} s, and one restart more would not help; it is held back until {until}",
+            recent.len(),
+            CHURN_WITHIN.as_secs()
+        );
+        return Err(Refusal::new(Guard::Churn, reason).until(until));
+    }
+    Ok(())
 }
 
 /// The refusal of a failure that a restart does not mend.
@@ -102,18 +168,18 @@ pub fn configuration(error: &str) -> Refusal {
     let reason = format!(
         "{error} is a matter of configuration that a restart does not mend: check the address and the access rules of the health endpoint"
     );
-    Refusal { guard: Guard::Configuration, reason, until: None }
+    Refusal::new(Guard::Configuration, reason)
 }
 
 /// The refusal when the last look before acting says nothing about the service.
 pub fn own_fault(error: &str, until: Timestamp) -> Refusal {
     let reason = format!("{error}; nothing is done before {until}");
-    Refusal { guard: Guard::OwnFault, reason, until: Some(until) }
+    Refusal::new(Guard::OwnFault, reason).until(until)
 }
 
 /// The refusal while the platform cannot be reached or has no such target.
 pub fn unreachable(reason: String, until: Timestamp) -> Refusal {
-    Refusal { guard: Guard::Backend, reason, until: Some(until) }
+    Refusal::new(Guard::Backend, reason).until(until)
 }
 
 /// The refusal of a mode that does not act.
@@ -122,13 +188,13 @@ pub fn mode(policy: &ServicePolicy) -> Refusal {
         "the healing mode is {}: set HEALING_MODE, or mode of this service, to enforce to act",
         policy.mode.as_str()
     );
-    Refusal { guard: Guard::Mode, reason, until: None }
+    Refusal::new(Guard::Mode, reason)
 }
 
 /// The refusal while an instance that somebody else changed is starting.
 pub fn start_period(until: Timestamp) -> Refusal {
     let reason = format!("somebody else changed the instance; it has until {until} to start");
-    Refusal { guard: Guard::StartPeriod, reason, until: Some(until) }
+    Refusal::new(Guard::StartPeriod, reason).until(until)
 }
 
 /// How long after an attempt the next one may come: the cool-down, doubled for each attempt before it, varied

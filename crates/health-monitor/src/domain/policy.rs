@@ -5,6 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use shared::order::{ServiceName, Target};
 
+use super::dependency::Dependencies;
+use super::network::is_local;
+
 /// Whether decisions become actions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -70,9 +73,18 @@ pub struct ServicePolicy {
     pub mode: Mode,
     /// What an action is aimed at.
     pub target: Target,
+    /// Services that it cannot work without.
+    pub depends_on: Vec<String>,
+    /// What fails together with it; one recovery at a time within each. None = it stands alone.
+    pub failure_domain: Option<String>,
 }
 
 impl ServicePolicy {
+    /// Whether our network has no part in reaching it.
+    pub fn is_local(&self) -> bool {
+        is_local(self.host())
+    }
+
     /// The host that the probe asks: name or address, without the port.
     pub fn host(&self) -> &str {
         host(&self.probe_url)
@@ -99,6 +111,74 @@ pub struct Policy {
     pub max_in_flight: usize,
     /// Probes in flight at most towards one host.
     pub max_in_flight_per_host: usize,
+    /// Which service needs which, by their places in `services`.
+    pub dependencies: Dependencies,
+    /// What holds for all services together.
+    pub fleet: FleetPolicy,
+}
+
+/// The guards across services.
+#[derive(Clone, Debug)]
+pub struct FleetPolicy {
+    /// Whether witnesses are asked before our own network's fault is taken for the services'.
+    pub guards_own_network: bool,
+    /// Witnesses beside the watched services: how many are asked.
+    pub sentinels: usize,
+    /// Whether services that go down together are healed one at a time.
+    pub guards_storm: bool,
+    /// Percent of the services that must go down within [`FleetPolicy::storm_within`] to make a storm.
+    pub storm_percent: u32,
+    /// The span in which services that go down belong together.
+    pub storm_within: Duration,
+    /// How long most services must be up before a storm is over.
+    pub storm_cool_down: Duration,
+    /// Recoveries under way at most.
+    pub max_concurrent: usize,
+    /// Actions at most within [`FleetPolicy::budget_within`]; one more trips the budget.
+    pub max_actions: usize,
+    /// Percent of the services that are acted upon at most within [`FleetPolicy::budget_within`].
+    pub max_percent: u32,
+    /// The span of the budget.
+    pub budget_within: Duration,
+}
+
+/// With fewer services than this, percentages say nothing.
+pub const FEWEST_FOR_PERCENTAGES: usize = 4;
+/// Fewer services than this are no storm.
+pub const FEWEST_FOR_STORM: usize = 3;
+
+/// The documented defaults.
+impl Default for FleetPolicy {
+    fn default() -> Self {
+        Self {
+            guards_own_network: true,
+            sentinels: 0,
+            guards_storm: true,
+            storm_percent: 50,
+            storm_within: Duration::from_secs(60),
+            storm_cool_down: Duration::from_secs(120),
+            max_concurrent: 2,
+            max_actions: 10,
+            max_percent: 30,
+            budget_within: Duration::from_secs(600),
+        }
+    }
+}
+
+impl FleetPolicy {
+    /// How many of `eligible` services may be acted upon within the span; none when nothing limits it.
+    pub fn most_services(&self, eligible: usize) -> Option<usize> {
+        let share = eligible * self.max_percent as usize / 100;
+        (eligible >= FEWEST_FOR_PERCENTAGES && self.max_percent < 100).then_some(share.max(1))
+    }
+
+    /// Whether so many services of the eligible ones going down together are a storm.
+    pub fn is_storm(&self, down: usize, eligible: usize) -> bool {
+        self.guards_storm
+            && eligible >= FEWEST_FOR_PERCENTAGES
+            && down >= FEWEST_FOR_STORM
+            && down * 100 >= eligible * self.storm_percent as usize
+    }
 }
 
 #[cfg(test)]

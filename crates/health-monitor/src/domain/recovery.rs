@@ -96,12 +96,28 @@ pub enum Guard {
     Configuration,
     /// The last look before acting failed through our own fault.
     OwnFault,
+    /// Our own network is gone.
+    OwnNetwork,
+    /// Many services went down together; they are healed one at a time.
+    Storm,
+    /// As many recoveries are under way, or were made lately, as are allowed.
+    Budget,
     /// No recovery backend reaches the service.
     Backend,
     /// The last attempt is too recent.
     CoolDown,
     /// Too many attempts within an hour.
     Quarantine,
+    /// It changes between passing and failing all the time.
+    Flapping,
+    /// Somebody else keeps replacing its instance.
+    Churn,
+    /// A person paused healing.
+    Paused,
+    /// A person announced work on it.
+    Maintenance,
+    /// A service that it needs is down.
+    Dependency,
     /// The instance was changed by somebody else and is still starting.
     StartPeriod,
     /// The healing mode is dry run or observe.
@@ -110,13 +126,21 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard, for what is listed or counted by guard.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::Observing,
         Self::Configuration,
         Self::OwnFault,
+        Self::OwnNetwork,
+        Self::Storm,
+        Self::Budget,
         Self::Backend,
         Self::CoolDown,
         Self::Quarantine,
+        Self::Flapping,
+        Self::Churn,
+        Self::Paused,
+        Self::Maintenance,
+        Self::Dependency,
         Self::StartPeriod,
         Self::Mode,
     ];
@@ -127,11 +151,41 @@ impl Guard {
             Self::Observing => "observing",
             Self::Configuration => "configuration",
             Self::OwnFault => "own_fault",
+            Self::OwnNetwork => "own_network",
+            Self::Storm => "storm",
+            Self::Budget => "budget",
             Self::Backend => "backend",
             Self::CoolDown => "cool_down",
             Self::Quarantine => "quarantine",
+            Self::Flapping => "flapping",
+            Self::Churn => "churn",
+            Self::Paused => "paused",
+            Self::Maintenance => "maintenance",
+            Self::Dependency => "dependency",
             Self::StartPeriod => "start_period",
             Self::Mode => "mode",
+        }
+    }
+
+    /// Whether its end comes from elsewhere than from the service itself.
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::OwnNetwork
+            | Self::Storm
+            | Self::Budget
+            | Self::Paused
+            | Self::Maintenance
+            | Self::Dependency => true,
+            Self::Observing
+            | Self::Configuration
+            | Self::OwnFault
+            | Self::Backend
+            | Self::CoolDown
+            | Self::Quarantine
+            | Self::Flapping
+            | Self::Churn
+            | Self::StartPeriod
+            | Self::Mode => false,
         }
     }
 }

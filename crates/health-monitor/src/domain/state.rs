@@ -9,6 +9,8 @@ use shared::clock::Timestamp;
 use shared::order::{Action, ServiceName};
 
 use super::fact::{Fact, ServiceError};
+use super::flapping::Flapping;
+use super::fleet::{Fleet, Pause};
 use super::health::{Health, HealthState};
 use super::incident::Incident;
 use super::reading::ErrorEntry;
@@ -22,6 +24,8 @@ const HISTORY: usize = 1_000;
 pub const ATTEMPTS_WITHIN: Duration = Duration::from_secs(3_600);
 /// Start times kept for each service.
 const START_TIMES: usize = 20;
+/// Changes of its instance by others that are remembered for each service.
+const FOREIGN_CHANGES: usize = 10;
 
 /// The durable state of the daemon.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -38,6 +42,9 @@ pub struct State {
     pub incidents: Arc<VecDeque<Arc<Incident>>>,
     /// Counts since the first fact.
     pub totals: Totals,
+    /// What concerns all services together.
+    #[serde(default)]
+    pub fleet: Arc<Fleet>,
 }
 
 /// Counts since the first fact.
@@ -95,6 +102,15 @@ pub struct Service {
     pub instance: Option<String>,
     /// How long recent starts took from acceptance to proof, in seconds.
     pub start_times: VecDeque<f64>,
+    /// When its instance was seen to have been changed by somebody else, oldest first.
+    #[serde(default)]
+    pub foreign_changes: VecDeque<Timestamp>,
+    /// It changes between passing and failing all the time.
+    #[serde(default)]
+    pub flapping: Option<Flapping>,
+    /// A person holds its healing back.
+    #[serde(default)]
+    pub pause: Option<Pause>,
 }
 
 /// What the guard of a service counts.
@@ -148,8 +164,8 @@ impl State {
             Fact::ServicePass { service, health, is_proof, .. } => {
                 self.service_mut(service).record_pass(health, *is_proof);
             }
-            Fact::InstanceSeen { service, instance } => {
-                self.service_mut(service).instance = Some(instance.clone());
+            Fact::InstanceSeen { service, instance, is_ours } => {
+                self.service_mut(service).see(at, instance, *is_ours);
             }
             Fact::Incident(incident) => self.apply_incident(incident),
             Fact::Recovery(recovery) => self.apply_recovery(at, recovery),
@@ -157,6 +173,29 @@ impl State {
                 let service = self.service_mut(service);
                 service.attempts = Attempts { last: service.attempts.last, ..Attempts::default() };
             }
+            Fact::Flapping { service, flapping } => self.service_mut(service).flapping.clone_from(flapping),
+            Fact::OwnNetwork(isolation) => {
+                self.fleet_mut().isolation = Some(isolation.clone()).filter(|one| one.ended_at.is_none());
+            }
+            Fact::Storm(storm) => {
+                self.fleet_mut().storm = Some(storm.clone()).filter(|one| one.ended_at.is_none());
+            }
+            Fact::BudgetTripped(tripped) => self.fleet_mut().tripped = Some(tripped.clone()),
+            Fact::Pause(pause) => self.hold(pause.service.as_ref(), Some(pause)),
+            Fact::Resumed { service } => self.hold(service.as_ref(), None),
+            Fact::GuardReset { guard, service: Some(service), .. } => self.service_mut(service).reset(*guard),
+            Fact::GuardReset { guard, service: None, .. } => self.fleet_mut().reset(*guard),
+        }
+    }
+
+    fn fleet_mut(&mut self) -> &mut Fleet {
+        Arc::make_mut(&mut self.fleet)
+    }
+
+    fn hold(&mut self, service: Option<&ServiceName>, pause: Option<&Pause>) {
+        match service {
+            Some(service) => self.service_mut(service).pause = pause.cloned(),
+            None => self.fleet_mut().pause = pause.cloned(),
         }
     }
 
@@ -186,10 +225,14 @@ impl State {
                 service.refusal = None;
                 service.attempts.start(recovery);
                 service.recovery = Some(recovery.clone());
+                self.fleet_mut().act(at, recovery);
             }
             Phase::Verifying => service.recovery = Some(recovery.clone()),
             Phase::Finished => {
                 service.finish(at, recovery);
+                if recovery.outcome == Some(Outcome::ActionFailed) && !recovery.has_acted {
+                    self.fleet_mut().take_back(recovery);
+                }
                 self.count(recovery);
                 self.forget_same_refusal(recovery);
                 remember(Arc::make_mut(&mut self.recoveries), Arc::new(recovery.clone()));
@@ -231,6 +274,37 @@ impl State {
 }
 
 impl Service {
+    /// Whether it is down, about to be, or not yet proven to be up again.
+    pub fn is_in_trouble(&self) -> bool {
+        match self.health.state {
+            HealthState::Suspect | HealthState::Unhealthy => true,
+            HealthState::Unknown | HealthState::Healthy => self.recovery.is_some(),
+        }
+    }
+
+    fn see(&mut self, at: Timestamp, instance: &str, is_ours: bool) {
+        // The first instance that is ever seen has taken nobody's place.
+        if self.instance.is_some() && !is_ours {
+            if self.foreign_changes.len() == FOREIGN_CHANGES {
+                self.foreign_changes.pop_front();
+            }
+            self.foreign_changes.push_back(at);
+        }
+        self.instance = Some(instance.to_owned());
+    }
+
+    fn reset(&mut self, guard: Guard) {
+        if guard == Guard::Quarantine {
+            self.attempts = Attempts { last: self.attempts.last, ..Attempts::default() };
+            self.refusal.take_if(|refusal| refusal.guard == Some(Guard::CoolDown));
+        } else if guard == Guard::Flapping {
+            self.flapping = None;
+        } else if guard == Guard::Churn {
+            self.foreign_changes.clear();
+        }
+        self.refusal.take_if(|refusal| refusal.guard == Some(guard));
+    }
+
     fn record_pass(&mut self, health: &Health, is_proof: bool) {
         self.health = health.clone();
         if let Some(recovery) = self.recovery.as_mut().filter(|_| is_proof) {

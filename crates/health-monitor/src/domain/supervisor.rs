@@ -1,5 +1,6 @@
 //! The decider of the daemon: what happened goes in, facts and work come out.
 
+mod company;
 mod event;
 mod heal;
 mod observe;
@@ -13,13 +14,18 @@ use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
 use shared::order::{OrderId, ServiceName};
 
+use super::census::Census;
 use super::fact::Fact;
+use super::flapping::Results;
+use super::guard::{Company, Situation};
 use super::policy::{Policy, ServicePolicy};
 use super::schedule::Schedule;
 use super::state::{Service, State};
 use super::view::{Checks, Latest, View};
 
-pub use event::{Answer, Event, Force, Work};
+pub use event::{Answer, Event, Force, Resettable, Work};
+
+use company::Consultation;
 
 /// The pure core of health-monitor.
 #[derive(Debug)]
@@ -40,6 +46,12 @@ pub struct Supervisor {
     timer_of: Vec<Option<Timestamp>>,
     /// When the instance of a service under verification was last asked for.
     inspected_at: Vec<Option<Timestamp>>,
+    /// The last results of each service.
+    results: Vec<Results>,
+    census: Census,
+    consultation: Consultation,
+    /// Since when most services are up although a storm lasts.
+    calm_since: Option<Timestamp>,
 }
 
 type Decided = Decision<Supervisor>;
@@ -62,13 +74,40 @@ impl Supervisor {
             timers: BTreeSet::new(),
             timer_of: vec![None; services],
             inspected_at: vec![None; services],
+            results: vec![Results::default(); services],
+            census: Census::new(services),
+            consultation: Consultation::default(),
+            calm_since: None,
         }
     }
 
     /// The one way from a decision to the state.
     fn record(&mut self, fact: Fact, now: Timestamp, decided: &mut Decided) {
         self.state.apply(now, &fact);
+        if let Some(place) = fact.service().and_then(|name| self.index.get(name)).copied() {
+            self.census.update(place, &self.service(place));
+        }
         decided.facts.push(fact);
+    }
+
+    /// Counts everybody anew, after the state has come from elsewhere.
+    fn take_census(&mut self) {
+        self.census = Census::new(self.policy.services.len());
+        for place in 0..self.policy.services.len() {
+            if let Some(service) = self.state.service(&self.policy.services[place].name) {
+                self.census.update(place, service);
+            }
+        }
+    }
+
+    /// The service among the others.
+    fn company(&self, place: usize) -> Company<'_> {
+        Company { place, policy: &self.policy, state: &self.state, census: &self.census }
+    }
+
+    fn situation<'a>(&'a self, place: usize, service: &'a Service, now: Timestamp) -> Situation<'a> {
+        let (policy, observe_until) = (self.policy_of(place), self.observe_until);
+        Situation { policy, service, company: self.company(place), observe_until, now }
     }
 
     fn policy_of(&self, service: usize) -> &ServicePolicy {
@@ -108,6 +147,49 @@ impl Supervisor {
         self.rearm(service, now);
     }
 
+    /// An event of one service.
+    fn handle_of(&mut self, service: usize, event: Event, now: Timestamp, decided: &mut Decided) {
+        match event {
+            Event::Probed { measured, .. } => self.probed(service, &measured, now, decided),
+            Event::Checked { measured, .. } => self.checked(service, &measured),
+            Event::Preflighted { recovery_id, measured, observed, witnesses, .. } => {
+                self.preflighted(service, recovery_id, &measured, (observed, witnesses), now, decided);
+            }
+            Event::Performed { recovery_id, performed, .. } => {
+                self.performed(service, recovery_id, performed, now, decided);
+            }
+            Event::Inspected { recovery_id, observed, .. } => {
+                self.inspected(service, recovery_id, observed, now, decided);
+            }
+            Event::Requested { force, observed, .. } => {
+                let answer = self.requested(service, force.as_ref(), observed, now, decided);
+                decided.answer = Some(answer);
+            }
+            Event::Paused { kind, reason, until, .. } => {
+                self.pause(Some(service), kind, reason, until, now, decided)
+            }
+            Event::Resumed { .. } => self.resume(Some(service), now, decided),
+            Event::Reset { guard, reason, .. } => self.reset(Some(service), guard, reason, now, decided),
+            Event::Consulted { .. } => {}
+        }
+    }
+
+    /// An event that is about all services.
+    fn handle_of_all(&mut self, event: Event, now: Timestamp, decided: &mut Decided) {
+        match event {
+            Event::Consulted { witnesses } => self.consulted(witnesses, now, decided),
+            Event::Paused { kind, reason, until, .. } => self.pause(None, kind, reason, until, now, decided),
+            Event::Resumed { .. } => self.resume(None, now, decided),
+            Event::Reset { guard, reason, .. } => self.reset(None, guard, reason, now, decided),
+            Event::Probed { .. }
+            | Event::Checked { .. }
+            | Event::Preflighted { .. }
+            | Event::Performed { .. }
+            | Event::Inspected { .. }
+            | Event::Requested { .. } => {}
+        }
+    }
+
     fn probes(&self, services: Vec<usize>) -> impl Iterator<Item = Work> {
         services.into_iter().map(|service| Work::Probe { service: self.policy_of(service).name.clone() })
     }
@@ -127,28 +209,24 @@ impl Decider for Supervisor {
 
     fn handle(&mut self, event: Event, now: Timestamp) -> Decided {
         let mut decided = Decided::default();
-        let Some(&service) = self.index.get(event.service()) else {
-            decided.answer = Some(Answer::UnknownService);
-            return decided;
+        let service = match event.service() {
+            None => None,
+            Some(name) => match self.index.get(name) {
+                Some(place) => Some(*place),
+                None => {
+                    decided.answer = Some(Answer::UnknownService);
+                    return decided;
+                }
+            },
         };
-        match event {
-            Event::Probed { measured, .. } => self.probed(service, &measured, now, &mut decided),
-            Event::Checked { measured, .. } => self.checked(service, &measured),
-            Event::Preflighted { recovery_id, measured, observed, .. } => {
-                self.preflighted(service, recovery_id, &measured, observed, now, &mut decided);
+        match service {
+            Some(service) => {
+                self.handle_of(service, event, now, &mut decided);
+                self.settle(service, now, &mut decided);
             }
-            Event::Performed { recovery_id, performed, .. } => {
-                self.performed(service, recovery_id, performed, now, &mut decided);
-            }
-            Event::Inspected { recovery_id, observed, .. } => {
-                self.inspected(service, recovery_id, observed, now, &mut decided);
-            }
-            Event::Requested { force, observed, .. } => {
-                let answer = self.requested(service, force.as_ref(), observed, now, &mut decided);
-                decided.answer = Some(answer);
-            }
+            None => self.handle_of_all(event, now, &mut decided),
         }
-        self.settle(service, now, &mut decided);
+        self.settle_all(now, &mut decided);
         decided
     }
 
@@ -159,6 +237,7 @@ impl Decider for Supervisor {
             self.timer_of[service] = None;
             self.settle(service, now, &mut decided);
         }
+        self.settle_all(now, &mut decided);
         let mut schedule = std::mem::replace(&mut self.schedule, Schedule::empty());
         let started = schedule.start_due(now, |service| self.interval(service));
         self.schedule = schedule;
@@ -173,18 +252,22 @@ impl Decider for Supervisor {
         self.timers.clear();
         self.timer_of.fill(None);
         self.inspected_at.fill(None);
+        self.consultation = Consultation::default();
+        self.calm_since = None;
+        self.take_census();
         let version = env!("CARGO_PKG_VERSION").into();
         self.record(Fact::MonitorStarted { version }, now, &mut decided);
         for service in 0..self.policy.services.len() {
             self.interrupted(service, now, &mut decided);
             self.settle(service, now, &mut decided);
         }
+        self.settle_all(now, &mut decided);
         decided
     }
 
     fn next_wakeup(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        timer.into_iter().chain(self.schedule.next()).min()
+        timer.into_iter().chain(self.schedule.next()).chain(self.wakeup_of_all()).min()
     }
 
     fn view(&self, now: Timestamp) -> View {
@@ -195,6 +278,7 @@ impl Decider for Supervisor {
             latest: Arc::clone(&self.latest),
             checks: self.checks,
             in_flight: self.schedule.in_flight(),
+            witnesses: Arc::clone(&self.consultation.witnesses),
         }
     }
 
@@ -209,7 +293,9 @@ impl Decider for Supervisor {
     fn must_finish(work: &Work) -> bool {
         match work {
             Work::Perform(_) => true,
-            Work::Probe { .. } | Work::Preflight { .. } | Work::Inspect { .. } => false,
+            Work::Probe { .. } | Work::Preflight { .. } | Work::Inspect { .. } | Work::Consult { .. } => {
+                false
+            }
         }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use shared::clock::Timestamp;
 
+use super::fleet::{Pause, PauseKind, pause_in_force};
 use super::health::HealthState;
+use super::network::Witness;
 use super::policy::{Policy, ServicePolicy};
 use super::reading::Reading;
 use super::recovery::{Guard, Phase};
@@ -25,6 +27,8 @@ pub struct View {
     pub checks: Checks,
     /// Probes under way.
     pub in_flight: usize,
+    /// What the witnesses of our own network last said.
+    pub witnesses: Arc<Vec<Witness>>,
 }
 
 /// What was last seen of one service.
@@ -58,15 +62,17 @@ pub struct Watched<'a> {
     pub service: Option<&'a Arc<Service>>,
     /// What was last seen of it.
     pub latest: &'a Latest,
+    /// What holds its healing back by the will of a person.
+    pub pause: Option<&'a Pause>,
 }
 
 impl View {
     /// Every service, in the order of the policy.
     pub fn services(&self) -> impl Iterator<Item = Watched<'_>> {
-        self.policy.services.iter().zip(self.latest.iter()).map(|(policy, latest)| Watched {
-            policy,
-            service: self.state.service(&policy.name),
-            latest,
+        self.policy.services.iter().zip(self.latest.iter()).map(|(policy, latest)| {
+            let service = self.state.service(&policy.name);
+            let (all, one) = (self.state.fleet.pause.as_ref(), service.and_then(|one| one.pause.as_ref()));
+            Watched { policy, service, latest, pause: pause_in_force(all, one, self.at) }
         })
     }
 
@@ -85,14 +91,20 @@ impl Watched<'_> {
         match service.recovery.as_ref().map(|recovery| recovery.phase) {
             Some(Phase::Preflight | Phase::Acting) => "recovering",
             Some(Phase::Verifying) => "verifying",
-            Some(Phase::Finished) | None => {
-                let unhealthy = service.health.state == HealthState::Unhealthy;
-                if unhealthy && service.attempts.quarantined_at.is_some() {
-                    "quarantined"
-                } else {
-                    health_word(service.health.state)
-                }
-            }
+            Some(Phase::Finished) | None => self.state_at_rest(service),
+        }
+    }
+
+    fn state_at_rest(&self, service: &Service) -> &'static str {
+        let guard = service.refusal.as_ref().and_then(|refusal| refusal.guard);
+        let is_unhealthy = service.health.state == HealthState::Unhealthy;
+        match self.pause.map(|pause| pause.kind) {
+            Some(PauseKind::Maintenance) => "maintenance",
+            _ if service.flapping.is_some() => "flapping",
+            _ if is_unhealthy && service.attempts.quarantined_at.is_some() => "quarantined",
+            _ if is_unhealthy && guard == Some(Guard::Dependency) => "blocked",
+            Some(PauseKind::Pause) if is_unhealthy => "paused",
+            Some(PauseKind::Pause) | None => health_word(service.health.state),
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 
 use super::reachability::Reachability;
 use crate::config::Config;
+use crate::domain::network::QUORUM;
 use crate::domain::supervisor::Supervisor;
 
 /// Why nothing reaches Elasticsearch.
@@ -60,9 +61,52 @@ pub(super) fn checks(
         let detail = Some(docker.unwrap_or_else(|reason| reason));
         checks.push(Check { name: "docker", ok, is_required: false, detail });
     }
+    checks.extend(guards(engine));
     if elasticsearch_enabled {
         let detail = Some(NOT_SHIPPED.to_owned());
         checks.push(Check { name: "elasticsearch", ok: false, is_required: false, detail });
     }
     checks
+}
+
+/// Whether the guards across services let healing go on. None of them makes the daemon unready.
+fn guards(engine: &Handle<Supervisor>) -> Vec<Check> {
+    let view = engine.view();
+    let fleet = &view.state.fleet;
+    let check = |name, trouble: Option<String>, fine: String| Check {
+        name,
+        ok: trouble.is_none(),
+        is_required: false,
+        detail: Some(trouble.unwrap_or(fine)),
+    };
+    let isolation = fleet.isolation.as_ref();
+    let storm = fleet.storm.as_ref();
+    let tripped = fleet.tripped.as_ref();
+    let pause = fleet.pause.as_ref().filter(|pause| view.at < pause.until);
+    vec![
+        check(
+            "own_network",
+            isolation.map(|one| format!("gone since {}: {} cannot be reached", one.since, one.lost())),
+            match view.witnesses.len() {
+                0 => "no reason to ask so far".to_owned(),
+                few if few < QUORUM => format!("not judged: {few} witnesses, and it takes {QUORUM}"),
+                many => format!("{many} witnesses asked"),
+            },
+        ),
+        check(
+            "storm",
+            storm.map(|one| format!("{} of {} services went down at {}", one.down, one.eligible, one.since)),
+            "calm".to_owned(),
+        ),
+        check(
+            "budget",
+            tripped.map(|one| format!("spent at {}: find the cause, then POST /reset/budget", one.since)),
+            format!("{} actions allowed within ten minutes", view.policy.fleet.max_actions),
+        ),
+        check(
+            "healing",
+            pause.map(|one| format!("{} of all services until {}", one.kind.as_str(), one.until)),
+            "not paused".to_owned(),
+        ),
+    ]
 }

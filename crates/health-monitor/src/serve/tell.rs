@@ -1,8 +1,12 @@
 //! Recorded facts as log lines: each reads alone, with the same fields everywhere.
 
+use shared::order::ServiceName;
+
 use crate::domain::fact::{Fact, ServiceError};
+use crate::domain::fleet::Storm;
 use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
+use crate::domain::network::Isolation;
 use crate::domain::recovery::{Guard, Outcome, Phase, Recovery};
 
 /// Logs one recorded fact.
@@ -16,11 +20,57 @@ pub(super) fn fact(fact: &Fact) {
         Fact::ServicePass { service, health, .. } => {
             tracing::info!(%service, passes = health.passes, "probe passed");
         }
-        Fact::InstanceSeen { service, instance } => tracing::info!(%service, instance, "instance seen"),
+        Fact::InstanceSeen { service, instance, is_ours } => {
+            tracing::info!(%service, instance, ours = is_ours, "instance seen");
+        }
         Fact::Incident(incident) => self::incident(incident),
         Fact::Recovery(recovery) => self::recovery(recovery),
         Fact::ServiceStable { service } => tracing::info!(%service, "service is stable: attempts forgotten"),
+        Fact::Flapping { service, flapping: Some(flapping) } => {
+            tracing::warn!(%service, percent = flapping.percent, "service is flapping: it is not restarted");
+        }
+        Fact::Flapping { service, flapping: None } => tracing::info!(%service, "service is steady again"),
+        Fact::OwnNetwork(isolation) => own_network(isolation),
+        Fact::Storm(storm) => self::storm(storm),
+        Fact::BudgetTripped(tripped) => {
+            let (actions, within_seconds) = (tripped.actions, tripped.within_seconds);
+            tracing::error!(actions, within_seconds, "the budget of actions is spent: POST /reset/budget");
+        }
+        Fact::Pause(pause) => {
+            let (kind, until, reason) = (pause.kind.as_str(), pause.until, pause.reason.as_deref());
+            let service = name_of(pause.service.as_ref());
+            tracing::warn!(service, kind, %until, reason, "healing is held back by a person");
+        }
+        Fact::Resumed { service } => {
+            tracing::info!(service = name_of(service.as_ref()), "healing goes on");
+        }
+        Fact::GuardReset { guard, service, reason } => {
+            let (guard, service, reason) = (guard.as_str(), name_of(service.as_ref()), reason.as_deref());
+            tracing::warn!(service, guard, reason, "guard reset by a person");
+        }
     }
+}
+
+fn own_network(isolation: &Isolation) {
+    if isolation.ended_at.is_none() {
+        let unreachable = isolation.lost();
+        tracing::error!(unreachable, "our own network is gone: nothing is counted or done");
+    } else {
+        tracing::info!("our own network is back");
+    }
+}
+
+fn storm(storm: &Storm) {
+    let (down, eligible) = (storm.down, storm.eligible);
+    if storm.ended_at.is_none() {
+        tracing::error!(down, eligible, "storm: services are healed one at a time");
+    } else {
+        tracing::info!(down, eligible, "the storm is over");
+    }
+}
+
+fn name_of(service: Option<&ServiceName>) -> &str {
+    service.map_or("all", |service| service.as_str())
 }
 
 /// Failures up to the one that makes the service unhealthy; what follows repeats them and is there on demand.

@@ -64,6 +64,16 @@ const SERVICE_HEALING: Chapter = Chapter {
     heading: "Healing",
     settings: &[
         Setting::new("mode", MODE, "Whether it is healed").inherits("HEALING_MODE"),
+        Setting::new(
+            "depends_on",
+            Kind::Words,
+            "Services that it needs; while one of them is down it is neither counted nor healed",
+        ),
+        Setting::new(
+            "failure_domain",
+            Kind::Text,
+            "What fails together with it, such as a host; one recovery at a time within each",
+        ),
         Setting::new("recovery_timeout", UP_TO_A_DAY, "Least time between two attempts")
             .inherits("RECOVERY_TIMEOUT"),
         Setting::new("recovery_timeout_max", UP_TO_A_DAY, "Where the doubling of recovery_timeout ends")

@@ -3,7 +3,10 @@
 use shared::clock::Timestamp;
 use shared::order::{Observed, Order, OrderId, Performed, ServiceName, Unreachable};
 
+use super::super::fleet::PauseKind;
+use super::super::network::Witness;
 use super::super::reading::Measured;
+use super::super::recovery::Guard;
 
 /// What happened in the world.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +35,8 @@ pub enum Event {
         measured: Measured,
         /// What the platform sees.
         observed: Result<Observed, Unreachable>,
+        /// What the witnesses of our own network say.
+        witnesses: Vec<Witness>,
     },
     /// The platform has answered an order.
     Performed {
@@ -60,6 +65,79 @@ pub enum Event {
         /// What the platform sees.
         observed: Result<Observed, Unreachable>,
     },
+    /// The witnesses of our own network were asked.
+    Consulted {
+        /// What they say.
+        witnesses: Vec<Witness>,
+    },
+    /// A person holds healing back.
+    Paused {
+        /// Which service; none for all.
+        service: Option<ServiceName>,
+        /// What for.
+        kind: PauseKind,
+        /// Why, in the words of whoever asked.
+        reason: Option<String>,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A person lets healing go on.
+    Resumed {
+        /// Which service; none for what held all.
+        service: Option<ServiceName>,
+    },
+    /// A person ends what a guard is holding on to.
+    Reset {
+        /// Which guard.
+        guard: Resettable,
+        /// Of which service; none for a guard of all.
+        service: Option<ServiceName>,
+        /// Why, in the words of whoever asked.
+        reason: Option<String>,
+    },
+}
+
+/// A guard that a person can reset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resettable {
+    /// Our own network.
+    OwnNetwork,
+    /// Many services down together.
+    Storm,
+    /// The spent budget.
+    Budget,
+    /// Cool-down and quarantine of a service.
+    Quarantine,
+    /// A flapping service.
+    Flapping,
+    /// A service whose instance others keep replacing.
+    Churn,
+}
+
+impl Resettable {
+    /// Every one of them.
+    pub const ALL: [Self; 6] =
+        [Self::OwnNetwork, Self::Storm, Self::Budget, Self::Quarantine, Self::Flapping, Self::Churn];
+
+    /// The guard.
+    pub fn guard(self) -> Guard {
+        match self {
+            Self::OwnNetwork => Guard::OwnNetwork,
+            Self::Storm => Guard::Storm,
+            Self::Budget => Guard::Budget,
+            Self::Quarantine => Guard::Quarantine,
+            Self::Flapping => Guard::Flapping,
+            Self::Churn => Guard::Churn,
+        }
+    }
+
+    /// Whether it is a guard of one service, and not of all.
+    pub fn is_of_a_service(self) -> bool {
+        match self {
+            Self::OwnNetwork | Self::Storm | Self::Budget => false,
+            Self::Quarantine | Self::Flapping | Self::Churn => true,
+        }
+    }
 }
 
 /// A request that skips the guard of the service.
@@ -70,15 +148,19 @@ pub struct Force {
 }
 
 impl Event {
-    /// Which service the event is about.
-    pub fn service(&self) -> &ServiceName {
+    /// Which service the event is about; none for all.
+    pub fn service(&self) -> Option<&ServiceName> {
         match self {
             Self::Probed { service, .. }
             | Self::Checked { service, .. }
             | Self::Preflighted { service, .. }
             | Self::Performed { service, .. }
             | Self::Inspected { service, .. }
-            | Self::Requested { service, .. } => service,
+            | Self::Requested { service, .. } => Some(service),
+            Self::Paused { service, .. } | Self::Resumed { service } | Self::Reset { service, .. } => {
+                service.as_ref()
+            }
+            Self::Consulted { .. } => None,
         }
     }
 }
@@ -105,6 +187,8 @@ pub enum Answer {
         /// When it ends by itself, if it does.
         until: Option<Timestamp>,
     },
+    /// It is recorded.
+    Done,
     /// Nothing can act on the service.
     Impossible {
         /// Why, and what to do.
@@ -120,12 +204,19 @@ pub enum Work {
         /// Which service.
         service: ServiceName,
     },
-    /// Probe on a fresh connection and ask the platform; comes back as [`Event::Preflighted`].
+    /// Probe on a fresh connection, ask the platform, and ask the witnesses; comes back as [`Event::Preflighted`].
     Preflight {
         /// Which service.
         service: ServiceName,
         /// For which recovery.
         recovery_id: OrderId,
+        /// Services that are asked as witnesses beside the configured ones; none when nobody is asked.
+        peers: Option<Vec<ServiceName>>,
+    },
+    /// Ask the witnesses of our own network; comes back as [`Event::Consulted`].
+    Consult {
+        /// Services that are asked beside the configured ones.
+        peers: Vec<ServiceName>,
     },
     /// Give an order to the platform; comes back as [`Event::Performed`].
     Perform(Order),

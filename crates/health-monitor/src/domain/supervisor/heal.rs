@@ -8,6 +8,7 @@ use super::super::guard::{self, Refusal};
 use super::super::health::HealthState;
 use super::super::incident::{Cause, Incident};
 use super::super::ladder;
+use super::super::network::Witness;
 use super::super::policy::Mode;
 use super::super::reading::{Class, Measured, Severity};
 use super::super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
@@ -32,21 +33,27 @@ impl Supervisor {
         if !state.health.calls_for_action(policy) && !state.health.is_misconfigured(policy) {
             return;
         }
-        if held_until(&state).is_some_and(|until| now < until) {
+        let is_fixed =
+            state.refusal.as_ref().and_then(|known| known.guard).is_none_or(|known| !known.is_shared());
+        if is_fixed && held_until(&state).is_some_and(|until| now < until) {
             return;
         }
-        match guard::automatic(self.policy_of(service), &state, self.observe_until, now) {
+        match guard::automatic(&self.situation(service, &state, now)) {
             Ok(()) if has_shown_what_it_would_do(&state) => {}
             Ok(()) => {
                 let recovery = self.new_recovery(service, &state, incident, Trigger::Automatic, now);
-                let work =
-                    Work::Preflight { service: recovery.service.clone(), recovery_id: recovery.recovery_id };
+                let work = Work::Preflight {
+                    service: recovery.service.clone(),
+                    recovery_id: recovery.recovery_id,
+                    peers: self.needs_witnesses(service).then(|| self.peers(service)),
+                };
                 self.record(Fact::Recovery(Box::new(recovery)), now, decided);
                 decided.work.push(work);
             }
             Err(refusal) => {
                 let is_known = state.refusal.as_ref().is_some_and(|known| is_same(known, &refusal));
                 if !is_known {
+                    self.trip(&refusal, now, decided);
                     let recovery = self.new_recovery(service, &state, incident, Trigger::Automatic, now);
                     self.suppress(recovery, refusal, now, decided);
                 }
@@ -60,10 +67,11 @@ impl Supervisor {
         service: usize,
         recovery_id: OrderId,
         measured: &Measured,
-        observed: Result<Observed, Unreachable>,
+        (observed, witnesses): (Result<Observed, Unreachable>, Vec<Witness>),
         now: Timestamp,
         decided: &mut Decided,
     ) {
+        self.consulted(witnesses, now, decided);
         let reading = self.seen(service, measured, now);
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Preflight) else { return };
         let error = reading.error.as_deref().unwrap_or_default();
@@ -100,6 +108,12 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
+        // While the last look was under way the others may have changed.
+        let state = self.service(service);
+        if let Err(refusal) = guard::automatic(&self.situation(service, &state, now)) {
+            self.trip(&refusal, now, decided);
+            return self.suppress(recovery, refusal, now, decided);
+        }
         let observed = match observed {
             Ok(observed) => observed,
             Err(Unreachable { reason }) => {
@@ -109,7 +123,7 @@ impl Supervisor {
             }
         };
         if let Some(until) = self.is_starting(service, &observed, now) {
-            self.see_instance(service, &observed, now, decided);
+            self.see_instance(service, &observed, false, now, decided);
             let refusal = guard::start_period(until);
             let recovery = Recovery { guard: Some(refusal.guard), not_before: Some(until), ..recovery };
             return self.finish(recovery, Outcome::Superseded, &refusal.reason, now, decided);
@@ -136,8 +150,8 @@ impl Supervisor {
         if let Some(recovery) = &state.recovery {
             return Answer::InFlight { recovery_id: recovery.recovery_id };
         }
-        let refusal =
-            guard::manual(self.policy_of(service), &state, force.map(|force| &*force.reason), now).err();
+        let reason = force.map(|force| &*force.reason);
+        let refusal = guard::manual(&self.situation(service, &state, now), reason).err();
         let observed = match (refusal, observed) {
             (None, Ok(observed)) => observed,
             (Some(Refusal { guard: Guard::Backend, reason, .. }), _)
@@ -179,7 +193,7 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        self.see_instance(service, observed, now, decided);
+        self.see_instance(service, observed, false, now, decided);
         let state = self.service(service);
         if let Some(incident) = &state.incident {
             let counted = Incident { attempts: recovery.attempt, ..incident.clone() };
@@ -224,6 +238,7 @@ impl Supervisor {
         &mut self,
         service: usize,
         observed: &Observed,
+        is_ours: bool,
         now: Timestamp,
         decided: &mut Decided,
     ) {
@@ -231,7 +246,7 @@ impl Supervisor {
         if let Some(instance) = observed.identity.clone().filter(|seen| state.instance.as_ref() != Some(seen))
         {
             let service = self.policy_of(service).name.clone();
-            self.record(Fact::InstanceSeen { service, instance }, now, decided);
+            self.record(Fact::InstanceSeen { service, instance, is_ours }, now, decided);
         }
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use shared::clock::Timestamp;
 
 use super::super::fact::{Fact, ServiceError};
+use super::super::flapping::Flapping;
+use super::super::fleet::{PauseKind, pause_in_force};
 use super::super::health::{Health, HealthState};
 use super::super::incident::{Cause, Incident};
-use super::super::reading::{Answer, Class, Measured, Reading};
+use super::super::reading::{Answer, Class, Measured, Reading, Status};
 use super::super::recovery::{Phase, Recovery};
 use super::super::state::Service;
 use super::{Decided, Supervisor};
@@ -76,8 +78,16 @@ impl Supervisor {
 
     /// Lets a reading change the health, unless an action makes it meaningless.
     pub(super) fn count(&mut self, service: usize, reading: &Reading, now: Timestamp, decided: &mut Decided) {
+        if reading.status == Status::Unreachable && reading.class.severity().is_some() {
+            self.consult(service, now, decided);
+            if self.state.fleet.isolation.is_some() && self.needs_witnesses(service) {
+                // What we cannot see, we do not judge; the isolation says so for all at once.
+                return;
+            }
+        }
         let state = self.service(service);
-        let meaning = Meaning::of(reading, state.recovery.as_ref());
+        let is_excused = reading.class.severity().is_some() && self.is_excused(service, &state, now);
+        let meaning = Meaning::of(reading, state.recovery.as_ref(), is_excused);
         let after = if meaning.is_counted {
             state.health.after(reading, self.policy_of(service))
         } else {
@@ -95,9 +105,15 @@ impl Supervisor {
             let (is_proof, health) = (meaning.is_proof, after.clone());
             self.record(Fact::ServicePass { service: name, response_time, is_proof, health }, now, decided);
         }
+        if meaning.is_counted && reading.class != Class::Error && state.recovery.is_none() {
+            self.watch_for_flapping(service, reading.passes(), now, decided);
+        }
         self.open_incident(service, &after, now, decided);
         if meaning.is_counted && reading.passes() {
             self.end_incident(service, &after, now, decided);
+        }
+        if state.health.failures == 0 && after.failures > 0 {
+            self.hasten_needs(service, now);
         }
         let interval = self.interval(service);
         self.schedule.hasten(service, now, interval);
@@ -117,6 +133,35 @@ impl Supervisor {
             attempts: 0,
         };
         self.record(Fact::Incident(incident), now, decided);
+        self.watch_for_storm(now, decided);
+    }
+
+    /// Whether a failure is not the fault of the service: somebody works on it, or what it needs is down.
+    fn is_excused(&self, service: usize, state: &Service, now: Timestamp) -> bool {
+        let pause = pause_in_force(self.state.fleet.pause.as_ref(), state.pause.as_ref(), now);
+        pause.is_some_and(|pause| pause.kind == PauseKind::Maintenance)
+            || self.company(service).unmet(self.policy_of(service), now).is_some()
+    }
+
+    /// What a failing service needs is looked at soon, so that it is not blamed for others.
+    fn hasten_needs(&mut self, service: usize, now: Timestamp) {
+        let policy = Arc::clone(&self.policy);
+        for needed in policy.dependencies.of(service) {
+            let soon = policy.services[*needed].fast_interval.min(policy.services[service].fast_interval) / 2;
+            self.schedule.hasten(*needed, now, soon);
+        }
+    }
+
+    fn watch_for_flapping(&mut self, service: usize, passed: bool, now: Timestamp, decided: &mut Decided) {
+        let results = &mut self.results[service];
+        results.push(passed);
+        let (results, state) = (*results, self.service(service));
+        let flaps = results.flaps(state.flapping.is_some());
+        if flaps != state.flapping.is_some() {
+            let flapping = flaps.then(|| Flapping { since: now, percent: results.percent() });
+            let service = self.policy_of(service).name.clone();
+            self.record(Fact::Flapping { service, flapping }, now, decided);
+        }
     }
 
     /// Ends the incident of a service that is healthy again without a recovery under way, which ends it itself.
@@ -143,10 +188,11 @@ struct Meaning {
 impl Meaning {
     /// While an order is carried out nothing counts. While it is verified, a failure only starts the proof anew,
     /// and a pass belongs to the proof from the moment on from which it says something about the action.
-    fn of(reading: &Reading, recovery: Option<&Recovery>) -> Self {
-        let Some(recovery) = recovery else { return Self { is_counted: true, is_proof: false } };
+    /// A failure that is excused never counts.
+    fn of(reading: &Reading, recovery: Option<&Recovery>, is_excused: bool) -> Self {
+        let Some(recovery) = recovery else { return Self { is_counted: !is_excused, is_proof: false } };
         match recovery.phase {
-            Phase::Preflight => Self { is_counted: true, is_proof: false },
+            Phase::Preflight => Self { is_counted: !is_excused, is_proof: false },
             Phase::Acting | Phase::Finished => Self { is_counted: false, is_proof: false },
             Phase::Verifying => {
                 let from = recovery.passes_count_from();

@@ -106,7 +106,7 @@ impl Supervisor {
         let Ok(observed) = observed else { return };
         let has_changed = observed.identity.is_some() && observed.identity != recovery.instance_before;
         if has_changed && recovery.instance_changed_at.is_none() {
-            self.see_instance(service, &observed, now, decided);
+            self.see_instance(service, &observed, true, now, decided);
             let changed =
                 Recovery { instance_changed_at: Some(now), instance_after: observed.identity, ..recovery };
             self.record(Fact::Recovery(Box::new(changed)), now, decided);

@@ -1,0 +1,175 @@
+//! The guards that look beyond the service itself.
+
+use shared::clock::Timestamp;
+
+use super::super::census::Census;
+use super::super::dependency::Dependencies;
+use super::super::fleet::{Fleet, PauseKind, Tripped, pause_in_force};
+use super::super::policy::{Policy, ServicePolicy};
+use super::super::recovery::Guard;
+use super::super::state::{Service, State};
+use super::Refusal;
+
+/// A service among the others.
+#[derive(Clone, Copy)]
+pub struct Company<'a> {
+    /// Its place in the policy.
+    pub place: usize,
+    /// All settings.
+    pub policy: &'a Policy,
+    /// The state of all.
+    pub state: &'a State,
+    /// Who is down, and who is being recovered.
+    pub census: &'a Census,
+}
+
+impl Company<'_> {
+    fn fleet(&self) -> &Fleet {
+        &self.state.fleet
+    }
+
+    /// Nothing is done about what we may only not see.
+    pub(super) fn own_network(&self, policy: &ServicePolicy) -> Result<(), Refusal> {
+        let isolation = self.fleet().isolation.as_ref().filter(|_| !policy.is_local());
+        isolation.map_or(Ok(()), |isolation| {
+            let reason = format!(
+                "our own network is gone since {}: {} cannot be reached either; nothing is counted or done until most of the witnesses answer twice in a row",
+                isolation.since,
+                isolation.lost()
+            );
+            Err(Refusal::new(Guard::OwnNetwork, reason))
+        })
+    }
+
+    /// In a storm one service is healed at a time.
+    pub(super) fn storm(&self) -> Result<(), Refusal> {
+        let other = self.census.others_recovering(self.place).next();
+        let (Some(storm), Some(other)) = (&self.fleet().storm, other) else { return Ok(()) };
+        let reason = format!(
+            "{} of {} services went down together at {}; in such a storm they are healed one at a time, and it is the turn of {}",
+            storm.down, storm.eligible, storm.since, self.policy.services[other].name
+        );
+        Err(Refusal::new(Guard::Storm, reason))
+    }
+
+    /// How many may be recovered at a time, in all and of those that fail together.
+    pub(super) fn concurrency(&self, policy: &ServicePolicy) -> Result<(), Refusal> {
+        let others = || self.census.others_recovering(self.place).map(|other| &self.policy.services[other]);
+        let same = others()
+            .find(|other| policy.failure_domain.is_some() && other.failure_domain == policy.failure_domain);
+        if let (Some(domain), Some(other)) = (&policy.failure_domain, same) {
+            let reason = format!(
+                "{} of the same failure domain, {domain}, is being recovered; it is one at a time",
+                other.name
+            );
+            return Err(Refusal::new(Guard::Budget, reason));
+        }
+        let under_way = others().count();
+        if under_way >= self.policy.fleet.max_concurrent {
+            let reason = format!(
+                "{under_way} recoveries are under way, as many as MAX_CONCURRENT_RECOVERIES allows; it is next when one has ended"
+            );
+            return Err(Refusal::new(Guard::Budget, reason));
+        }
+        Ok(())
+    }
+
+    /// How many may be recovered at a time, and within a span.
+    pub(super) fn budget(&self, policy: &ServicePolicy, now: Timestamp) -> Result<(), Refusal> {
+        if let Some(tripped) = &self.fleet().tripped {
+            return Err(spent(tripped));
+        }
+        self.concurrency(policy)?;
+        let limits = &self.policy.fleet;
+        let span = limits.budget_within;
+        let actions = self.fleet().actions_after(now - span).count();
+        if actions >= limits.max_actions {
+            let tripped =
+                Tripped { since: now, actions, allowed: limits.max_actions, within_seconds: span.as_secs() };
+            return Err(Refusal { trips: Some(tripped.clone()), ..spent(&tripped) });
+        }
+        let acted_upon = self.fleet().acted_upon_after(now - span);
+        let most = limits.most_services(self.census.eligible());
+        if most.is_some_and(|most| acted_upon.len() >= most && !acted_upon.contains_key(&policy.name)) {
+            let until = acted_upon.values().min().map_or(now, |at| *at + span);
+            let reason = format!(
+                "{} of {} services were acted upon within {} s, as many as MAX_FLEET_PERCENT ({} %) allows; it is held back until {until}",
+                acted_upon.len(),
+                self.census.eligible(),
+                span.as_secs(),
+                limits.max_percent
+            );
+            return Err(Refusal::new(Guard::Budget, reason).until(until));
+        }
+        Ok(())
+    }
+
+    /// A person wants nothing done.
+    pub(super) fn intent(&self, service: &Service, now: Timestamp) -> Result<(), Refusal> {
+        let pause = pause_in_force(self.fleet().pause.as_ref(), service.pause.as_ref(), now);
+        pause.map_or(Ok(()), |pause| {
+            let (guard, word) = match pause.kind {
+                PauseKind::Pause => (Guard::Paused, "healing is paused"),
+                PauseKind::Maintenance => (Guard::Maintenance, "maintenance is going on"),
+            };
+            let why = pause.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let resume = pause.service.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+            let until = pause.until;
+            let reason = format!("{word}{why} until {until}; POST /resume{resume} ends it");
+            Err(Refusal::new(guard, reason).until(until))
+        })
+    }
+
+    /// A service whose need is not met is not to blame.
+    pub(super) fn dependency(&self, policy: &ServicePolicy, now: Timestamp) -> Result<(), Refusal> {
+        match self.unmet(policy, now) {
+            None => Ok(()),
+            Some(Unmet::Down(needed)) => {
+                let reason =
+                    format!("it needs {needed}, which is down; it is looked at again when that is up");
+                Err(Refusal::new(Guard::Dependency, reason))
+            }
+            Some(Unmet::JustBack(needed, until)) => {
+                let reason =
+                    format!("it needs {needed}, which has just come back; it has until {until} to notice");
+                Err(Refusal::new(Guard::Dependency, reason).until(until))
+            }
+        }
+    }
+
+    /// What the service needs and does not have.
+    pub fn unmet(&self, policy: &ServicePolicy, now: Timestamp) -> Option<Unmet<'_>> {
+        let dependencies: &Dependencies = &self.policy.dependencies;
+        let mut just_back = None;
+        for needed in dependencies.of(self.place) {
+            let name = self.policy.services[*needed].name.as_str();
+            let Some(state) = self.state.service(&self.policy.services[*needed].name) else { continue };
+            if state.is_in_trouble() {
+                return Some(Unmet::Down(name));
+            }
+            let until = state.health.since + policy.start_period;
+            // The trouble that it had, and not only that it was first seen healthy then.
+            if now < until && !state.errors.is_empty() {
+                just_back = Some(Unmet::JustBack(name, until));
+            }
+        }
+        just_back
+    }
+}
+
+/// A need that is not met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmet<'a> {
+    /// It is down, or about to be.
+    Down(&'a str),
+    /// It has just come back, and counts again from then on.
+    JustBack(&'a str, Timestamp),
+}
+
+fn spent(tripped: &Tripped) -> Refusal {
+    let reason = format!(
+        "{} actions within {} s are as many as MAX_RECOVERIES_PER_TEN_MINUTES allows: something is wrong that restarts do not mend; find it, then POST /reset/budget",
+        tripped.allowed, tripped.within_seconds
+    );
+    Refusal::new(Guard::Budget, reason)
+}
