@@ -55,6 +55,26 @@ fn help_and_version_need_no_configuration_and_a_slip_is_a_usage_error() {
     }
 }
 
+#[test]
+fn the_executable_describes_itself_to_tools() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run(directory.path(), arguments, &[("HEALTH_CHECK_INTERVAL", "never")]);
+    let document: serde_json::Value = serde_json::from_slice(&run(&["openapi"]).stdout).unwrap();
+    assert!(document["paths"]["/trigger-heal/{service}"]["post"].is_object(), "{document}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = text(&run(&["completions", shell]).stdout);
+        assert!(script.contains("healthcheck") && script.contains("bind-address"), "{shell}: {script}");
+    }
+    assert_eq!(run(&["completions", "cobol"]).status.code(), Some(2));
+    assert!(text(&run(&["man"]).stdout).contains(".TH health-monitor 1"));
+    let pages = directory.path().join("pages");
+    assert_eq!(run(&["man", "pages"]).status.code(), Some(1), "the directory does not exist");
+    std::fs::create_dir(&pages).unwrap();
+    assert_eq!(run(&["man", "pages"]).status.code(), Some(0));
+    let page = std::fs::read_to_string(pages.join("health-monitor-config-print.1")).unwrap();
+    assert!(page.contains("health\\-monitor config print"), "{page}");
+}
+
 #[tokio::test]
 async fn a_check_prints_a_table_and_fails_when_a_service_does() {
     let directory = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 mod config_commands;
 mod definition;
+mod documents;
 mod exit;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ArgMatches;
+use clap_complete::Shell;
 use shared::config::{Sources, given_flags};
 use shared::order::ServiceName;
 
@@ -16,6 +18,7 @@ use crate::config::SETTINGS;
 
 pub use config_commands::run_config;
 pub use definition::{definition, version};
+pub use documents::{print_completions, print_manual, print_openapi};
 pub use exit::Exit;
 
 /// What the daemon is asked to do.
@@ -32,6 +35,15 @@ pub enum Command {
     Config(ConfigCommand),
     /// Ask the running daemon whether it is well, for a container's health check.
     Healthcheck,
+    /// Print the OpenAPI document.
+    OpenApi,
+    /// Print the completions of a shell.
+    Completions(Shell),
+    /// Print the manual page, or write all pages.
+    Manual {
+        /// Where all pages are written to; the one page is printed where there is none.
+        directory: Option<PathBuf>,
+    },
 }
 
 /// How the configuration is looked at.
@@ -96,6 +108,11 @@ fn command(matches: &ArgMatches) -> Command {
         Some(("check", matches)) => Command::Check { service: matches.get_one("service").cloned() },
         Some(("config", matches)) => Command::Config(config_command(matches)),
         Some(("healthcheck", _)) => Command::Healthcheck,
+        Some(("openapi", _)) => Command::OpenApi,
+        Some(("completions", matches)) => {
+            Command::Completions(matches.get_one("shell").copied().unwrap_or(Shell::Bash))
+        }
+        Some(("man", matches)) => Command::Manual { directory: matches.get_one("directory").cloned() },
         // `serve`, and nothing at all; the definition lets no other word through.
         Some(_) | None => Command::Serve,
     }

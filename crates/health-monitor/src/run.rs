@@ -46,6 +46,9 @@ fn command(invocation: &Invocation, out: &mut dyn Write) -> io::Result<Exit> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(healthcheck::healthcheck(&loading.config, out))
         }),
+        Command::OpenApi => cli::print_openapi(out),
+        Command::Completions(shell) => cli::print_completions(*shell, out),
+        Command::Manual { directory } => cli::print_manual(directory.as_deref(), out),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
+use clap_complete::Shell;
 use shared::config::arguments;
 use shared::order::ServiceName;
 
@@ -59,6 +60,34 @@ pub fn definition() -> Command {
         .subcommand(
             Command::new("healthcheck")
                 .about("Ask the running daemon whether it is well; for a container's health check"),
+        )
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document of the API, as JSON"))
+        .subcommand(completions())
+        .subcommand(man())
+}
+
+fn completions() -> Command {
+    Command::new("completions")
+        .about("Print the completions of a shell; install them as it wants them")
+        .after_help("Example:\n  health-monitor completions bash > ~/.local/share/bash-completion/completions/health-monitor")
+        .arg(
+            Arg::new("shell")
+                .value_name("SHELL")
+                .help("The shell")
+                .required(true)
+                .value_parser(value_parser!(Shell)),
+        )
+}
+
+fn man() -> Command {
+    Command::new("man")
+        .about("Print the manual page, or write the pages of all commands into a directory")
+        .after_help("Example:\n  health-monitor man | man -l -")
+        .arg(
+            Arg::new("directory")
+                .value_name("DIRECTORY")
+                .help("An existing directory; gets one page for each command")
+                .value_parser(value_parser!(PathBuf)),
         )
 }
 
