@@ -4,4 +4,5 @@
 
 pub mod describe;
 pub mod host;
+mod invariants;
 pub mod world;

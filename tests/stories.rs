@@ -6,6 +6,7 @@ mod containers;
 mod crashes;
 mod daemon;
 mod docker;
+mod guards;
 mod hostile;
 mod receivers;
 mod storage;

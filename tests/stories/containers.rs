@@ -10,7 +10,9 @@ use super::daemon::{Daemon, QUICK};
 use super::docker::{self, Container};
 
 fn watching(containers: &[&Container], settings: &str) -> String {
-    let mut configuration = String::from("recovery_backend: docker\nrecovery_stop_timeout: 1\nservices:\n");
+    let mut configuration = String::from(
+        "recovery_backend: docker\nrecovery_stop_timeout: 1\nstorm_guard: false\nmax_concurrent_recoveries: 9\nmax_fleet_percent: 100\nservices:\n",
+    );
     for container in containers {
         let (name, url) = (&container.service, container.url());
         writeln!(configuration, "  {name}: {{url: '{url}'{settings}}}").unwrap();

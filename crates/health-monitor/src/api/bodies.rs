@@ -99,10 +99,10 @@ impl ServiceStatus {
             missed_checks: watched.latest.missed,
             incident_id: service.and_then(|s| s.incident.as_ref()).map(|incident| incident.incident_id),
             recovery_id: service.and_then(|s| s.recovery.as_ref()).map(|recovery| recovery.recovery_id),
-            held: watched.held_by().map(|(guard, reason)| Held {
-                guard,
-                reason: reason.to_owned(),
-                until: service.and_then(|s| s.refusal.as_ref()).and_then(|refusal| refusal.not_before),
+            held: watched.held().map(|refusal| Held {
+                guard: refusal.guard,
+                reason: refusal.reason,
+                until: refusal.until,
             }),
         }
     }
@@ -161,8 +161,8 @@ impl Guards {
         let fleet = &view.state.fleet;
         let mut held = BTreeMap::new();
         for watched in view.services() {
-            if let Some((guard, _)) = watched.held_by() {
-                *held.entry(guard.as_str()).or_default() += 1;
+            if let Some(refusal) = watched.held() {
+                *held.entry(refusal.guard.as_str()).or_default() += 1;
             }
         }
         Self {

@@ -11,7 +11,7 @@ use super::recovery::Guard;
 use super::state::{ATTEMPTS_WITHIN, Service};
 
 mod company;
-pub use company::Company;
+pub use company::{Company, held, isolated, unmet};
 
 /// Part by which a back-off is varied either way, so that services that failed together do not return together.
 const JITTER: f64 = 0.2;
@@ -77,7 +77,7 @@ pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
     attempts(policy, service, now)?;
     instability(service, now)?;
     company.intent(service, now)?;
-    company.dependency(policy, now)?;
+    company.dependency(now)?;
     match policy.mode {
         Mode::Observe => Err(mode(policy)),
         // A dry run goes as far as the last look before acting.
@@ -98,7 +98,7 @@ pub fn manual(situation: &Situation<'_>, force: Option<&str>) -> Result<(), Refu
         attempts(policy, service, now)?;
         instability(service, now)?;
         company.intent(service, now)?;
-        company.dependency(policy, now)?;
+        company.dependency(now)?;
     }
     match policy.mode {
         Mode::Enforce => Ok(()),

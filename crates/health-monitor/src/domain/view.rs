@@ -5,6 +5,7 @@ use std::sync::Arc;
 use shared::clock::Timestamp;
 
 use super::fleet::{Pause, PauseKind, pause_in_force};
+use super::guard::{self, Refusal};
 use super::health::HealthState;
 use super::network::Witness;
 use super::policy::{Policy, ServicePolicy};
@@ -54,7 +55,7 @@ pub struct Checks {
 }
 
 /// One service in a view.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Watched<'a> {
     /// Its settings.
     pub policy: &'a ServicePolicy,
@@ -64,15 +65,17 @@ pub struct Watched<'a> {
     pub latest: &'a Latest,
     /// What holds its healing back by the will of a person.
     pub pause: Option<&'a Pause>,
+    place: usize,
+    view: &'a View,
 }
 
 impl View {
     /// Every service, in the order of the policy.
     pub fn services(&self) -> impl Iterator<Item = Watched<'_>> {
-        self.policy.services.iter().zip(self.latest.iter()).map(|(policy, latest)| {
+        self.policy.services.iter().zip(self.latest.iter()).enumerate().map(|(place, (policy, latest))| {
             let service = self.state.service(&policy.name);
             let (all, one) = (self.state.fleet.pause.as_ref(), service.and_then(|one| one.pause.as_ref()));
-            Watched { policy, service, latest, pause: pause_in_force(all, one, self.at) }
+            Watched { policy, service, latest, pause: pause_in_force(all, one, self.at), place, view: self }
         })
     }
 
@@ -96,22 +99,37 @@ impl Watched<'_> {
     }
 
     fn state_at_rest(&self, service: &Service) -> &'static str {
-        let guard = service.refusal.as_ref().and_then(|refusal| refusal.guard);
+        let guard = self.held().map(|refusal| refusal.guard);
         let is_unhealthy = service.health.state == HealthState::Unhealthy;
         match self.pause.map(|pause| pause.kind) {
             Some(PauseKind::Maintenance) => "maintenance",
             _ if service.flapping.is_some() => "flapping",
             _ if is_unhealthy && service.attempts.quarantined_at.is_some() => "quarantined",
-            _ if is_unhealthy && guard == Some(Guard::Dependency) => "blocked",
+            _ if guard == Some(Guard::Dependency) => "blocked",
             Some(PauseKind::Pause) if is_unhealthy => "paused",
             Some(PauseKind::Pause) | None => health_word(service.health.state),
         }
     }
 
-    /// Why nothing is being done about a service that fails: the guard and its reason.
-    pub fn held_by(&self) -> Option<(Guard, &str)> {
-        let refusal = self.service?.refusal.as_ref()?;
-        Some((refusal.guard?, refusal.reason.as_deref().unwrap_or_default()))
+    /// Why nothing is being done about a service that fails: what was refused, or what keeps its failures from being
+    /// counted, so that nothing was to be refused.
+    pub fn held(&self) -> Option<Refusal> {
+        let refused = self.service.and_then(|service| service.refusal.as_ref());
+        let refused = refused.and_then(|refusal| {
+            let reason = refusal.reason.clone().unwrap_or_default();
+            let known = Refusal::new(refusal.guard?, reason);
+            Some(Refusal { until: refusal.not_before, ..known })
+        });
+        let is_failing = self.latest.reading.as_ref().is_some_and(|reading| !reading.passes());
+        refused.or_else(|| self.uncounted().filter(|_| is_failing))
+    }
+
+    fn uncounted(&self) -> Option<Refusal> {
+        let View { policy, state, at, .. } = self.view;
+        let isolation = state.fleet.isolation.as_ref().filter(|_| !self.policy.is_local());
+        let maintenance = self.pause.filter(|pause| pause.kind == PauseKind::Maintenance);
+        let dependency = || guard::unmet(policy, state, self.place, *at).map(|unmet| unmet.refusal());
+        isolation.map(guard::isolated).or_else(|| maintenance.map(guard::held)).or_else(dependency)
     }
 }
 

@@ -3,8 +3,8 @@
 use shared::clock::Timestamp;
 
 use super::super::census::Census;
-use super::super::dependency::Dependencies;
-use super::super::fleet::{Fleet, PauseKind, Tripped, pause_in_force};
+use super::super::fleet::{Fleet, Pause, PauseKind, Tripped, pause_in_force};
+use super::super::network::Isolation;
 use super::super::policy::{Policy, ServicePolicy};
 use super::super::recovery::Guard;
 use super::super::state::{Service, State};
@@ -31,14 +31,7 @@ impl Company<'_> {
     /// Nothing is done about what we may only not see.
     pub(super) fn own_network(&self, policy: &ServicePolicy) -> Result<(), Refusal> {
         let isolation = self.fleet().isolation.as_ref().filter(|_| !policy.is_local());
-        isolation.map_or(Ok(()), |isolation| {
-            let reason = format!(
-                "our own network is gone since {}: {} cannot be reached either; nothing is counted or done until most of the witnesses answer twice in a row",
-                isolation.since,
-                isolation.lost()
-            );
-            Err(Refusal::new(Guard::OwnNetwork, reason))
-        })
+        isolation.map_or(Ok(()), |isolation| Err(isolated(isolation)))
     }
 
     /// In a storm one service is healed at a time.
@@ -107,54 +100,32 @@ impl Company<'_> {
     /// A person wants nothing done.
     pub(super) fn intent(&self, service: &Service, now: Timestamp) -> Result<(), Refusal> {
         let pause = pause_in_force(self.fleet().pause.as_ref(), service.pause.as_ref(), now);
-        pause.map_or(Ok(()), |pause| {
-            let (guard, word) = match pause.kind {
-                PauseKind::Pause => (Guard::Paused, "healing is paused"),
-                PauseKind::Maintenance => (Guard::Maintenance, "maintenance is going on"),
-            };
-            let why = pause.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-            let resume = pause.service.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
-            let until = pause.until;
-            let reason = format!("{word}{why} until {until}; POST /resume{resume} ends it");
-            Err(Refusal::new(guard, reason).until(until))
-        })
+        pause.map_or(Ok(()), |pause| Err(held(pause)))
     }
 
     /// A service whose need is not met is not to blame.
-    pub(super) fn dependency(&self, policy: &ServicePolicy, now: Timestamp) -> Result<(), Refusal> {
-        match self.unmet(policy, now) {
-            None => Ok(()),
-            Some(Unmet::Down(needed)) => {
-                let reason =
-                    format!("it needs {needed}, which is down; it is looked at again when that is up");
-                Err(Refusal::new(Guard::Dependency, reason))
-            }
-            Some(Unmet::JustBack(needed, until)) => {
-                let reason =
-                    format!("it needs {needed}, which has just come back; it has until {until} to notice");
-                Err(Refusal::new(Guard::Dependency, reason).until(until))
-            }
-        }
+    pub(super) fn dependency(&self, now: Timestamp) -> Result<(), Refusal> {
+        unmet(self.policy, self.state, self.place, now).map_or(Ok(()), |unmet| Err(unmet.refusal()))
     }
+}
 
-    /// What the service needs and does not have.
-    pub fn unmet(&self, policy: &ServicePolicy, now: Timestamp) -> Option<Unmet<'_>> {
-        let dependencies: &Dependencies = &self.policy.dependencies;
-        let mut just_back = None;
-        for needed in dependencies.of(self.place) {
-            let name = self.policy.services[*needed].name.as_str();
-            let Some(state) = self.state.service(&self.policy.services[*needed].name) else { continue };
-            if state.is_in_trouble() {
-                return Some(Unmet::Down(name));
-            }
-            let until = state.health.since + policy.start_period;
-            // The trouble that it had, and not only that it was first seen healthy then.
-            if now < until && !state.errors.is_empty() {
-                just_back = Some(Unmet::JustBack(name, until));
-            }
+/// What a service needs and does not have.
+pub fn unmet<'a>(policy: &'a Policy, state: &State, place: usize, now: Timestamp) -> Option<Unmet<'a>> {
+    let start_period = policy.services[place].start_period;
+    let mut just_back = None;
+    for needed in policy.dependencies.of(place) {
+        let name = &policy.services[*needed].name;
+        let Some(service) = state.service(name) else { continue };
+        if service.is_in_trouble() {
+            return Some(Unmet::Down(name.as_str()));
         }
-        just_back
+        let until = service.health.since + start_period;
+        // The trouble that it had, and not only that it was first seen healthy then.
+        if now < until && !service.errors.is_empty() {
+            just_back = Some(Unmet::JustBack(name.as_str(), until));
+        }
     }
+    just_back
 }
 
 /// A need that is not met.
@@ -164,6 +135,46 @@ pub enum Unmet<'a> {
     Down(&'a str),
     /// It has just come back, and counts again from then on.
     JustBack(&'a str, Timestamp),
+}
+
+impl Unmet<'_> {
+    /// The refusal for want of it.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Down(needed) => {
+                let reason =
+                    format!("it needs {needed}, which is down; it is looked at again when that is up");
+                Refusal::new(Guard::Dependency, reason)
+            }
+            Self::JustBack(needed, until) => {
+                let reason =
+                    format!("it needs {needed}, which has just come back; it has until {until} to notice");
+                Refusal::new(Guard::Dependency, reason).until(until)
+            }
+        }
+    }
+}
+
+/// The refusal while our own network is gone.
+pub fn isolated(isolation: &Isolation) -> Refusal {
+    let reason = format!(
+        "our own network is gone since {}: {} cannot be reached either; nothing is counted or done until most of the witnesses answer twice in a row",
+        isolation.since,
+        isolation.lost()
+    );
+    Refusal::new(Guard::OwnNetwork, reason)
+}
+
+/// The refusal by the will of a person.
+pub fn held(pause: &Pause) -> Refusal {
+    let (guard, word) = match pause.kind {
+        PauseKind::Pause => (Guard::Paused, "healing is paused"),
+        PauseKind::Maintenance => (Guard::Maintenance, "maintenance is going on"),
+    };
+    let why = pause.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let resume = pause.service.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+    let until = pause.until;
+    Refusal::new(guard, format!("{word}{why} until {until}; POST /resume{resume} ends it")).until(until)
 }
 
 fn spent(tripped: &Tripped) -> Refusal {

@@ -7,6 +7,7 @@ use shared::clock::Timestamp;
 use super::super::fact::{Fact, ServiceError};
 use super::super::flapping::Flapping;
 use super::super::fleet::{PauseKind, pause_in_force};
+use super::super::guard::unmet;
 use super::super::health::{Health, HealthState};
 use super::super::incident::{Cause, Incident};
 use super::super::reading::{Answer, Class, Measured, Reading, Status};
@@ -140,7 +141,7 @@ impl Supervisor {
     fn is_excused(&self, service: usize, state: &Service, now: Timestamp) -> bool {
         let pause = pause_in_force(self.state.fleet.pause.as_ref(), state.pause.as_ref(), now);
         pause.is_some_and(|pause| pause.kind == PauseKind::Maintenance)
-            || self.company(service).unmet(self.policy_of(service), now).is_some()
+            || unmet(&self.policy, &self.state, service, now).is_some()
     }
 
     /// What a failing service needs is looked at soon, so that it is not blamed for others.

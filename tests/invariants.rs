@@ -1,0 +1,121 @@
+//! What must hold in every world, at every moment.
+
+use std::collections::VecDeque;
+
+use health_monitor::domain::health::HealthState;
+use health_monitor::domain::reading::Answer;
+use health_monitor::domain::recovery::{Phase, Trigger};
+use health_monitor::domain::state::ATTEMPTS_WITHIN;
+use shared::clock::Timestamp;
+use shared::order::Order;
+
+use crate::world::World;
+
+impl World {
+    /// Record before act.
+    pub(super) fn must_be_recorded(&self, order: &Order) {
+        let id = order.id.to_string();
+        let is_recorded = self
+            .journal
+            .iter()
+            .rev()
+            .take(200)
+            .any(|(_, document)| document.contains(&id) && document.contains(r#""phase":"acting""#));
+        assert!(is_recorded, "order {id} for {} was given before it was recorded", order.service);
+    }
+
+    /// Nothing is done to a service that passes, answers that it is misconfigured, or could not be looked at; nor
+    /// while an order for it is still with the platform.
+    pub(super) fn must_be_needed(&self, order: &Order) {
+        let Some(service) = self.state().and_then(|state| state.service(&order.service)) else { return };
+        let is_automatic = service.recovery.as_ref().is_some_and(|r| r.trigger == Trigger::Automatic);
+        if !is_automatic {
+            return;
+        }
+        let health = &service.health;
+        assert_eq!(
+            (health.state, health.passes),
+            (HealthState::Unhealthy, 0),
+            "{} needs no help",
+            order.service
+        );
+        let (at, answer) = &self.last_looks[&order.service];
+        let is_failure = !matches!(answer, Answer::Status(200 | 404) | Answer::OwnFault(_));
+        assert!(is_failure, "{} was last seen to answer {answer:?} at {at}", order.service);
+        self.must_be_allowed(order);
+    }
+
+    /// The guards across services, counted by the world and not by the daemon.
+    fn must_be_allowed(&self, order: &Order) {
+        let Some(state) = self.state() else { return };
+        let limits = &self.policy.fleet;
+        assert!(state.fleet.isolation.is_none(), "{}: healed while our own network is gone", order.service);
+        let others =
+            state.services.iter().filter(|(name, one)| **name != order.service && one.recovery.is_some());
+        let under_way = others.count();
+        assert!(
+            under_way < limits.max_concurrent,
+            "{}: {under_way} others are being recovered",
+            order.service
+        );
+        assert!(state.fleet.storm.is_none() || under_way == 0, "{}: not alone in a storm", order.service);
+        let since = self.now - limits.budget_within;
+        let lately: Vec<_> = self
+            .orders
+            .iter()
+            .filter(|(at, one)| *at > since && *at > self.budget_reset_at && !self.not_run.contains(&one.id))
+            .collect();
+        assert!(lately.len() < limits.max_actions, "{}: {} actions lately", order.service, lately.len());
+        let mut services: Vec<_> = lately.iter().map(|(_, one)| &one.service).collect();
+        services.sort();
+        services.dedup();
+        let most = limits.most_services(self.policy.services.len());
+        let is_within = most.is_none_or(|most| services.len() < most || services.contains(&&order.service));
+        assert!(is_within, "{}: {} services were acted upon lately", order.service, services.len());
+    }
+
+    /// Checks what must hold at every moment between two turns.
+    pub fn check_now(&self) {
+        let Some(state) = self.state() else { return };
+        for (name, service) in state.services.iter() {
+            let Some(recovery) = &service.recovery else { continue };
+            assert!(service.incident.is_some(), "{name}: a recovery without an incident");
+            assert!(recovery.phase != Phase::Finished, "{name}: a finished recovery is still under way");
+            let until = recovery.verify_until.filter(|_| recovery.phase == Phase::Verifying);
+            assert!(until.is_none_or(|until| until >= self.now), "{name}: a deadline was missed");
+        }
+    }
+
+    /// Checks that no service was acted upon more often than its guard allows.
+    pub fn check_orders(&self) {
+        for policy in &self.policy.services {
+            let orders: VecDeque<Timestamp> = self
+                .orders
+                .iter()
+                .filter(|(_, order)| order.service == policy.name)
+                .map(|(at, _)| *at)
+                .collect();
+            let is_cleared = |first: Timestamp, last: Timestamp| {
+                self.stable.iter().any(|(at, name)| *name == policy.name && first < *at && *at <= last)
+            };
+            for pair in orders.iter().zip(orders.iter().skip(1)) {
+                let gap = pair.1.since(*pair.0);
+                let is_spaced = gap >= policy.cool_down || is_cleared(*pair.0, *pair.1);
+                assert!(is_spaced, "{}: two orders within {gap:?}", policy.name);
+            }
+            let acted: Vec<Timestamp> = self
+                .orders
+                .iter()
+                .filter(|(_, order)| order.service == policy.name && !self.not_run.contains(&order.id))
+                .map(|(at, _)| *at)
+                .collect();
+            let limit = policy.attempts_per_hour as usize;
+            for window in acted.windows(limit + 1) {
+                let (first, last) = (window[0], window[limit]);
+                let span = last.since(first);
+                let is_too_often = span < ATTEMPTS_WITHIN && !is_cleared(first, last);
+                assert!(!is_too_often, "{}: {} orders within {span:?}", policy.name, limit + 1);
+            }
+        }
+    }
+}
