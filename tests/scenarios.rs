@@ -140,6 +140,7 @@ fn happen(world: &mut World, what: &str) {
         ["heal", name] => answer(world, name, None),
         ["heal", name, "by", "force"] => answer(world, name, Some("somebody insists")),
         ["nothing", "more"] => {}
+        ["nobody", "can", "bear", "witness"] => world.sentinels = 0,
         ["our", "network", "is", "cut"] => world.is_cut_off = true,
         ["our", "network", "is", "mended"] => world.is_cut_off = false,
         ["pause", rest @ ..] => hold(world, PauseKind::Pause, rest),

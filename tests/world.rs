@@ -54,6 +54,8 @@ pub struct World {
     pub not_run: Vec<OrderId>,
     /// Whether the daemon's own network is cut: nothing that it asks over it gets an answer.
     pub is_cut_off: bool,
+    /// Witnesses of the daemon's network beside the services.
+    pub sentinels: usize,
     /// When the attempts of a service were forgotten.
     pub(super) stable: Vec<(Timestamp, ServiceName)>,
     /// What the last look before acting saw.
@@ -131,6 +133,7 @@ impl World {
             crash_at_order: false,
             not_run: Vec::new(),
             is_cut_off: false,
+            sentinels: SENTINELS,
             stable: Vec::new(),
             last_looks: BTreeMap::new(),
             name_found_at: None,
@@ -267,7 +270,7 @@ impl World {
                 let (measured, takes) = self.measure(&service);
                 self.last_looks.insert(service.clone(), (self.now, measured.answer.clone()));
                 let observed = self.hosts[&service].observe();
-                let witnesses = peers.map(|peers| self.witnesses(&peers)).unwrap_or_default();
+                let witnesses = peers.map(|peers| self.witnesses(&peers));
                 (Event::Preflighted { service, recovery_id, measured, observed, witnesses }, takes)
             }
             Work::Inspect { service, recovery_id } => {
@@ -291,7 +294,7 @@ impl World {
     }
 
     fn witnesses(&self, peers: &[ServiceName]) -> Vec<Witness> {
-        let sentinels = (1..=SENTINELS).map(|number| format!("sentinel-{number}"));
+        let sentinels = (1..=self.sentinels).map(|number| format!("sentinel-{number}"));
         let names = sentinels.chain(peers.iter().map(ToString::to_string));
         let reached = !self.is_cut_off;
         let error = self.is_cut_off.then(|| "no route to host".to_owned());

@@ -47,15 +47,12 @@ impl Performer {
                     Event::Probed { service, measured }
                 }
                 Work::Preflight { service, recovery_id, peers } => {
-                    let (measured, observed, witnesses) = tokio::join!(
-                        self.measure(&service),
-                        self.inspect(&service),
-                        self.consult(peers.as_deref())
-                    );
+                    let (measured, observed, witnesses) =
+                        tokio::join!(self.measure(&service), self.inspect(&service), self.consult_if(peers));
                     Event::Preflighted { service, recovery_id, measured, observed, witnesses }
                 }
                 Work::Consult { peers } => {
-                    let witnesses = self.consult(Some(&peers)).await;
+                    let witnesses = self.sentinels.ask(&peers).await;
                     Event::Consulted { witnesses }
                 }
                 Work::Inspect { service, recovery_id } => {
@@ -87,11 +84,11 @@ impl Performer {
         }
     }
 
-    /// Asks the witnesses of our own network; nobody when there are no peers to be asked with them.
-    async fn consult(&self, peers: Option<&[ServiceName]>) -> Vec<Witness> {
+    /// Asks the witnesses of our own network, if there are peers to be asked with them.
+    async fn consult_if(&self, peers: Option<Vec<ServiceName>>) -> Option<Vec<Witness>> {
         match peers {
-            Some(peers) => self.sentinels.ask(peers).await,
-            None => Vec::new(),
+            Some(peers) => Some(self.sentinels.ask(&peers).await),
+            None => None,
         }
     }
 

@@ -126,7 +126,8 @@ impl Watched<'_> {
 
     fn uncounted(&self) -> Option<Refusal> {
         let View { policy, state, at, .. } = self.view;
-        let isolation = state.fleet.isolation.as_ref().filter(|_| !self.policy.is_local());
+        let is_guarded = policy.fleet.guards_own_network && !self.policy.is_local();
+        let isolation = state.fleet.isolation.as_ref().filter(|_| is_guarded);
         let maintenance = self.pause.filter(|pause| pause.kind == PauseKind::Maintenance);
         let dependency = || guard::unmet(policy, state, self.place, *at).map(|unmet| unmet.refusal());
         isolation.map(guard::isolated).or_else(|| maintenance.map(guard::held)).or_else(dependency)

@@ -30,7 +30,9 @@ impl Company<'_> {
 
     /// Nothing is done about what we may only not see.
     pub(super) fn own_network(&self, policy: &ServicePolicy) -> Result<(), Refusal> {
-        let isolation = self.fleet().isolation.as_ref().filter(|_| !policy.is_local());
+        // An isolation may be older than the settings.
+        let is_guarded = self.policy.fleet.guards_own_network && !policy.is_local();
+        let isolation = self.fleet().isolation.as_ref().filter(|_| is_guarded);
         isolation.map_or(Ok(()), |isolation| Err(isolated(isolation)))
     }
 

@@ -73,12 +73,9 @@ impl Supervisor {
         }
     }
 
-    /// The witnesses have answered. Nobody was asked when there is none.
+    /// The witnesses have answered. When there is none to ask, nothing is held for gone any longer than with any.
     pub(super) fn consulted(&mut self, witnesses: Vec<Witness>, now: Timestamp, decided: &mut Decided) {
         self.consultation.asked_at = None;
-        if witnesses.is_empty() {
-            return;
-        }
         self.consultation.heard_at = Some(now);
         let verdict = judge(&witnesses);
         match (self.state.fleet.isolation.clone(), verdict) {

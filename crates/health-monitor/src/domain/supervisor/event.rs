@@ -35,8 +35,8 @@ pub enum Event {
         measured: Measured,
         /// What the platform sees.
         observed: Result<Observed, Unreachable>,
-        /// What the witnesses of our own network say.
-        witnesses: Vec<Witness>,
+        /// What the witnesses of our own network say; none when nobody was to be asked.
+        witnesses: Option<Vec<Witness>>,
     },
     /// The platform has answered an order.
     Performed {

@@ -67,11 +67,13 @@ impl Supervisor {
         service: usize,
         recovery_id: OrderId,
         measured: &Measured,
-        (observed, witnesses): (Result<Observed, Unreachable>, Vec<Witness>),
+        (observed, witnesses): (Result<Observed, Unreachable>, Option<Vec<Witness>>),
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        self.consulted(witnesses, now, decided);
+        if let Some(witnesses) = witnesses {
+            self.consulted(witnesses, now, decided);
+        }
         let reading = self.seen(service, measured, now);
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Preflight) else { return };
         let error = reading.error.as_deref().unwrap_or_default();
