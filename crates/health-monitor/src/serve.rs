@@ -98,6 +98,7 @@ fn open_journal(config: &Config) -> anyhow::Result<Writer> {
         durability: config.durability,
         max_bytes: config.journal_max_bytes,
         retention: RETENTION,
+        ships: config.elasticsearch_enabled,
     })?;
     if let Some(report) = &writer.status().borrow().salvaged {
         tracing::error!("{report}");

@@ -39,6 +39,7 @@ async fn measure(durability: Durability, facts: u32) -> Result<f64, Box<dyn std:
         durability,
         max_bytes: 2 * 1024 * 1024 * 1024,
         retention: Duration::from_secs(86_400),
+        ships: false,
     })?;
     let clock = Clock::starting_after(Timestamp::default());
     let start = clock.now();

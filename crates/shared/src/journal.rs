@@ -5,7 +5,10 @@
 //! holds the state that all facts up to it give, so that a start reads only what came after.
 
 mod chunk;
+mod cursor;
+mod document_id;
 mod lock;
+mod reader;
 mod salvage;
 mod store;
 mod writer;
@@ -15,6 +18,9 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
+pub use cursor::Cursor;
+pub use document_id::{DocumentId, InvalidDocumentId};
+pub use reader::{Chunk, Reader};
 pub use writer::{Appended, Replay, Writer};
 
 /// When a commit counts as done.
@@ -38,6 +44,9 @@ pub struct Settings {
     pub max_bytes: u64,
     /// Facts that the checkpoint covers are dropped when they are older than this.
     pub retention: Duration,
+    /// Whether facts are shipped elsewhere: those that are still to arrive are kept beyond their retention, up to
+    /// `max_bytes`.
+    pub ships: bool,
 }
 
 /// How the journal fares.
@@ -53,6 +62,10 @@ pub struct Status {
     pub appended: u64,
     /// When the newest fact was recorded.
     pub last_at: Timestamp,
+    /// The number of the newest chunk; 0 before the first.
+    pub last_seq: u64,
+    /// How far the facts have been shipped.
+    pub cursor: Cursor,
     /// What was done about a damaged file at the start.
     pub salvaged: Option<String>,
 }

@@ -107,6 +107,7 @@ impl Running {
             durability: Durability::Os,
             max_bytes,
             retention: Duration::from_secs(3_600),
+            ships: false,
         };
         let journal = loop {
             match Writer::open(&settings) {

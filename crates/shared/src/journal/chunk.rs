@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 
-use super::JournalError;
+use super::{DocumentId, JournalError};
 use crate::clock::Timestamp;
 
 /// Neither the facts of one turn nor a state is written when it is larger, before compression.
@@ -12,10 +12,11 @@ const MAX_CHUNK: u64 = 256 * 1024 * 1024;
 
 /// Makes the documents of one commit. Each fact, a JSON object, gets `_id` and `@timestamp` in front; the
 /// identity is stable and grows with time: generation of the file, number of the chunk, place in the chunk.
-pub(super) fn documents(generation: u32, seq: i64, at: Timestamp, facts: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn documents(generation: u32, seq: u64, at: Timestamp, facts: &[Vec<u8>]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(facts.iter().map(|fact| fact.len() + 96).sum());
-    for (n, fact) in facts.iter().enumerate() {
-        let head = format!(r#"{{"_id":"{generation:08x}-{seq:012x}-{n:04x}","@timestamp":"{at}","#);
+    for (place, fact) in (0..).zip(facts) {
+        let id = DocumentId { generation, seq, place };
+        let head = format!(r#"{{"_id":"{id}","@timestamp":"{at}","#);
         lines.extend_from_slice(head.as_bytes());
         lines.extend_from_slice(&fact[1..]);
         lines.push(b'\n');

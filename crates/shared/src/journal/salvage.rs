@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::chunk::decompress;
+use super::cursor;
 use super::store::Store;
 use super::{JournalError, Settings};
 
@@ -93,9 +94,37 @@ struct Saved {
     has_state: bool,
 }
 
-/// Copies the checkpoint and the unbroken run of chunks after it. Older chunks stay in the damaged file.
+/// Copies the cursor, the checkpoint, what can be read of the chunks that it covers (they may be still to be shipped)
+/// and the unbroken run of chunks after it.
 fn copy_readable(file: &Path, fresh: &mut Connection) -> Result<Saved, JournalError> {
     let damaged = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let transaction = fresh.transaction()?;
+    // Without it everything that is left is shipped again, which does no harm.
+    cursor::write(&transaction, cursor::read(&damaged).unwrap_or_default())?;
+    let oldest = damaged.query_row("SELECT min(seq) FROM chunk", [], |row| row.get::<_, i64>(0));
+    let checkpoint = copy_checkpoint(&damaged, &transaction)?;
+    let mut saved = Saved { chunks: 0, has_state: checkpoint.is_some() };
+    let mut seq = match (checkpoint, oldest) {
+        (Some(checkpoint), oldest) => {
+            for seq in oldest.unwrap_or(checkpoint + 1)..=checkpoint {
+                copy_chunk(&damaged, &transaction, seq)?;
+            }
+            checkpoint + 1
+        }
+        // Without its checkpoint the history is whole only when it still begins with the first chunk.
+        (None, Ok(1)) => 1,
+        (None, _) => i64::MAX,
+    };
+    while copy_chunk(&damaged, &transaction, seq)? {
+        saved.chunks += 1;
+        seq += 1;
+    }
+    transaction.commit()?;
+    Ok(saved)
+}
+
+/// Copies the checkpoint if it can be read; the number of the last chunk that it covers.
+fn copy_checkpoint(damaged: &Connection, fresh: &Connection) -> Result<Option<i64>, JournalError> {
     let checkpoint = damaged
         .query_row("SELECT seq, at, state FROM checkpoint", [], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
@@ -104,30 +133,22 @@ fn copy_readable(file: &Path, fresh: &mut Connection) -> Result<Saved, JournalEr
         .ok()
         .flatten()
         .filter(|(_, _, state)| decompress(state).is_ok());
-    let transaction = fresh.transaction()?;
-    let mut saved = Saved { chunks: 0, has_state: checkpoint.is_some() };
-    let mut seq = 1;
-    if let Some((checkpoint_seq, at, state)) = checkpoint {
-        transaction.execute(
-            "INSERT OR REPLACE INTO checkpoint (one, seq, at, state) VALUES (1, ?1, ?2, ?3)",
-            params![checkpoint_seq, at, state],
-        )?;
-        seq = checkpoint_seq + 1;
-    } else if let Ok(first) = damaged.query_row("SELECT min(seq) FROM chunk", [], |row| row.get::<_, i64>(0))
-    {
-        // Without its checkpoint the history is whole only when it still begins with the first chunk.
-        seq = if first == 1 { 1 } else { i64::MAX };
-    }
-    while let Some((at, facts, bytes)) = readable_chunk(&damaged, seq) {
-        transaction.execute(
-            "INSERT INTO chunk (seq, at, facts, bytes) VALUES (?1, ?2, ?3, ?4)",
-            params![seq, at, facts, bytes],
-        )?;
-        saved.chunks += 1;
-        seq += 1;
-    }
-    transaction.commit()?;
-    Ok(saved)
+    let Some((seq, at, state)) = checkpoint else { return Ok(None) };
+    fresh.execute(
+        "INSERT OR REPLACE INTO checkpoint (one, seq, at, state) VALUES (1, ?1, ?2, ?3)",
+        params![seq, at, state],
+    )?;
+    Ok(Some(seq))
+}
+
+/// Whether there is such a chunk that can be read, and so was copied.
+fn copy_chunk(damaged: &Connection, fresh: &Connection, seq: i64) -> Result<bool, JournalError> {
+    let Some((at, facts, bytes)) = readable_chunk(damaged, seq) else { return Ok(false) };
+    fresh.execute(
+        "INSERT INTO chunk (seq, at, facts, bytes) VALUES (?1, ?2, ?3, ?4)",
+        params![seq, at, facts, bytes],
+    )?;
+    Ok(true)
 }
 
 fn readable_chunk(damaged: &Connection, seq: i64) -> Option<(i64, i64, Vec<u8>)> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::chunk::{compress, decompress, documents};
+use super::cursor::{self, Cursor, signed, unsigned};
 use super::{Durability, JournalError, Settings};
 use crate::clock::Timestamp;
 
 /// The format that this version writes; `PRAGMA user_version` of the file.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// Bytes of a page; SQLite's default, stated because the byte budget is counted in pages.
 const PAGE: i64 = 4_096;
 /// The write-ahead log is cut back to this size after a checkpoint of SQLite's.
@@ -24,14 +25,16 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     pub(super) file: PathBuf,
     generation: u32,
-    next_seq: i64,
-    checkpoint_seq: i64,
+    next_seq: u64,
+    checkpoint_seq: u64,
+    cursor: Cursor,
     max_bytes: u64,
     retention: Duration,
+    ships: bool,
 }
 
 /// A chunk as the file holds it.
-pub(super) struct Chunk {
+pub(super) struct Stored {
     pub(super) at: Timestamp,
     /// Bytes that it takes in the file.
     pub(super) size: u64,
@@ -47,12 +50,25 @@ impl Store {
             return Err(JournalError::ReadOnly { file });
         }
         prepare(&connection, &file)?;
-        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(unsigned));
         let checkpoint_seq = number("SELECT coalesce(max(seq), 0) FROM checkpoint")?;
         let next_seq = number("SELECT coalesce(max(seq), 0) FROM chunk")?.max(checkpoint_seq) + 1;
         let generation = u32::try_from(number("SELECT generation FROM identity")?).unwrap_or(0);
-        let (max_bytes, retention) = (settings.max_bytes, settings.retention);
-        Ok(Self { connection, file, generation, next_seq, checkpoint_seq, max_bytes, retention })
+        let mut cursor = cursor::read(&connection)?;
+        // What was lost with a damaged file must not be waited for: the numbers are given anew.
+        cursor.seq = cursor.seq.min(next_seq - 1);
+        let Settings { max_bytes, retention, ships, .. } = *settings;
+        Ok(Self {
+            connection,
+            file,
+            generation,
+            next_seq,
+            checkpoint_seq,
+            cursor,
+            max_bytes,
+            retention,
+            ships,
+        })
     }
 
     /// Appends the facts of one commit, durably. Returns the bytes that the chunk takes.
@@ -74,7 +90,7 @@ impl Store {
         let outcome = self
             .connection
             .prepare_cached("INSERT INTO chunk (seq, at, facts, bytes) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![self.next_seq, at.as_micros(), facts as i64, bytes]);
+            .execute(params![signed(self.next_seq), at.as_micros(), facts as i64, bytes]);
         outcome.map(drop).map_err(|error| self.failure(error))
     }
 
@@ -90,9 +106,10 @@ impl Store {
         }
         self.checkpoint_seq = seq;
         let expired = (at - self.retention).as_micros();
+        let expendable = if self.holds_unshipped() { seq.min(self.cursor.seq) } else { seq };
         self.connection.execute(
             "DELETE FROM chunk WHERE seq IN (SELECT seq FROM chunk WHERE seq <= ?1 AND at < ?2 ORDER BY seq LIMIT ?3)",
-            params![seq, expired, TRIM],
+            params![signed(expendable), expired, TRIM],
         )?;
         while self.used()? > self.max_bytes - self.max_bytes / RESERVE {
             if self.trim()? == 0 {
@@ -102,24 +119,67 @@ impl Store {
         Ok(())
     }
 
-    fn write_checkpoint(&self, seq: i64, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
+    fn write_checkpoint(&self, seq: u64, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
         let write = "INSERT OR REPLACE INTO checkpoint (one, seq, at, state) VALUES (1, ?1, ?2, ?3)";
-        let outcome = self.connection.execute(write, params![seq, at.as_micros(), state]);
+        let outcome = self.connection.execute(write, params![signed(seq), at.as_micros(), state]);
         outcome.map(drop).map_err(|error| self.failure(error))
     }
 
-    /// Deletes the oldest chunks that the checkpoint covers, an eighth of them at a time.
+    /// Deletes the oldest chunks that the checkpoint covers, an eighth of them at a time. Facts among them that
+    /// were still to be shipped are counted as dropped.
     fn trim(&mut self) -> Result<usize, JournalError> {
-        let covered: i64 = self.connection.query_row(
-            "SELECT count(*) FROM chunk WHERE seq <= ?1",
-            [self.checkpoint_seq],
-            |row| row.get(0),
-        )?;
-        let deleted = self.connection.execute(
-            "DELETE FROM chunk WHERE seq IN (SELECT seq FROM chunk WHERE seq <= ?1 ORDER BY seq LIMIT ?2)",
-            params![self.checkpoint_seq, (covered / 8).clamp(1, TRIM)],
-        )?;
+        let checkpoint = signed(self.checkpoint_seq);
+        let covered: i64 =
+            self.connection
+                .query_row("SELECT count(*) FROM chunk WHERE seq <= ?1", [checkpoint], |row| row.get(0))?;
+        let oldest = "SELECT seq FROM chunk WHERE seq <= ?1 ORDER BY seq LIMIT ?2";
+        let limit = (covered / 8).clamp(1, TRIM);
+        let transaction = self.connection.transaction()?;
+        let mut cursor = self.cursor;
+        if self.ships && cursor.has_arrived {
+            let (facts, last): (i64, i64) = transaction.query_row(
+                &format!(
+                    "SELECT coalesce(sum(facts), 0), coalesce(max(seq), 0) FROM chunk WHERE seq > ?3 AND seq IN ({oldest})"
+                ),
+                params![checkpoint, limit, signed(cursor.seq)],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            if facts > 0 {
+                cursor.dropped += unsigned(facts);
+                cursor.seq = unsigned(last);
+                cursor::write(&transaction, cursor)?;
+            }
+        }
+        let deleted = transaction
+            .execute(&format!("DELETE FROM chunk WHERE seq IN ({oldest})"), params![checkpoint, limit])?;
+        transaction.commit()?;
+        self.cursor = cursor;
         Ok(deleted)
+    }
+
+    /// Whether somebody is known to want what has not been shipped.
+    fn holds_unshipped(&self) -> bool {
+        self.ships && self.cursor.has_arrived
+    }
+
+    /// How far the facts have been shipped.
+    pub(super) fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+
+    /// Notes that everything up to this chunk has arrived.
+    pub(super) fn advance(&mut self, seq: u64) -> Result<(), JournalError> {
+        // It may have been dropped meanwhile, and the cursor with it moved beyond.
+        let seq = seq.max(self.cursor.seq).min(self.last_seq());
+        let cursor = Cursor { seq, has_arrived: true, ..self.cursor };
+        cursor::write(&self.connection, cursor).map_err(|error| self.failure(error))?;
+        self.cursor = cursor;
+        Ok(())
+    }
+
+    /// The number of the newest chunk; 0 before the first.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.next_seq - 1
     }
 
     /// The checkpoint's state as JSON, if there is one.
@@ -135,15 +195,15 @@ impl Store {
     /// Hands every chunk after the checkpoint to `each`, oldest first.
     pub(super) fn after_checkpoint(
         &self,
-        mut each: impl FnMut(Chunk) -> Result<(), JournalError>,
+        mut each: impl FnMut(Stored) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
         let mut statement =
             self.connection.prepare_cached("SELECT at, bytes FROM chunk WHERE seq > ?1 ORDER BY seq")?;
-        let mut rows = statement.query([self.checkpoint_seq])?;
+        let mut rows = statement.query([signed(self.checkpoint_seq)])?;
         while let Some(row) = rows.next().map_err(|error| self.failure(error))? {
             let bytes: Vec<u8> = row.get(1)?;
             let (at, size) = (Timestamp::from_micros(row.get(0)?), bytes.len() as u64);
-            each(Chunk { at, size, lines: decompress(&bytes)? })?;
+            each(Stored { at, size, lines: decompress(&bytes)? })?;
         }
         Ok(())
     }
@@ -205,6 +265,7 @@ fn prepare(connection: &Connection, file: &Path) -> Result<(), JournalError> {
          CREATE TABLE IF NOT EXISTS identity
            (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL);",
     )?;
+    connection.execute_batch(cursor::TABLE)?;
     let generation: u32 = rand::random();
     connection.execute("INSERT OR IGNORE INTO identity (one, generation) VALUES (1, ?1)", [generation])?;
     connection.pragma_update(None, "user_version", FORMAT)?;

@@ -25,6 +25,7 @@ fn settings(directory: &Path) -> Settings {
         durability: Durability::Disk,
         max_bytes: 64 * 1024 * 1024,
         retention: Duration::from_secs(30 * 86_400),
+        ships: false,
     }
 }
 
@@ -162,15 +163,41 @@ async fn a_flipped_bit_in_a_chunk_ends_the_replay_there() {
     }
     drop(writer);
     drop(reopen(&settings(directory.path())).await);
-    let connection = rusqlite::Connection::open(directory.path().join("journal.sqlite")).unwrap();
-    let mut bytes: Vec<u8> =
-        connection.query_row("SELECT bytes FROM chunk WHERE seq = 6", [], |row| row.get(0)).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
-    connection.execute("UPDATE chunk SET bytes = ?1 WHERE seq = 6", [bytes]).unwrap();
-    drop(connection);
+    flip_a_bit(directory.path(), 6);
     let writer = reopen(&settings(directory.path())).await;
     assert_eq!(facts_in(&writer).await.1, (0..5).map(fact).collect::<Vec<_>>());
+}
+
+fn flip_a_bit(directory: &Path, seq: i64) {
+    let connection = rusqlite::Connection::open(directory.join("journal.sqlite")).unwrap();
+    let mut bytes: Vec<u8> =
+        connection.query_row("SELECT bytes FROM chunk WHERE seq = ?1", [seq], |row| row.get(0)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    connection.execute("UPDATE chunk SET bytes = ?1 WHERE seq = ?2", rusqlite::params![bytes, seq]).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_still_to_be_shipped_is_saved_from_a_damaged_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { ships: true, ..settings(directory.path()) };
+    let writer = Writer::open(&settings).unwrap();
+    for n in 1..=10 {
+        writer.append(at(n), &[fact(n)]).await.unwrap();
+    }
+    writer.advance(3).await.unwrap();
+    writer.checkpoint(&55_u64).await.unwrap();
+    writer.append(at(11), &[fact(11)]).await.unwrap();
+    drop(writer);
+    drop(reopen(&settings).await);
+    // Only a chunk that is replayed is looked at when the journal is opened.
+    flip_a_bit(directory.path(), 6);
+    flip_a_bit(directory.path(), 11);
+    let writer = reopen(&settings).await;
+    assert_eq!(facts_in(&writer).await, (Some(55), vec![]));
+    assert_eq!(writer.status().borrow().cursor.seq, 3);
+    let unshipped = writer.reader().after(3, usize::MAX).await.unwrap();
+    assert_eq!(unshipped.iter().map(|chunk| chunk.seq).collect::<Vec<_>>(), [4, 5, 7, 8, 9, 10]);
 }
 
 #[tokio::test]
@@ -210,4 +237,102 @@ async fn a_directory_that_cannot_be_made_is_named_with_its_cause() {
     let Err(error) = Writer::open(&settings(&file.path().join("below"))) else { panic!("opened") };
     let text = error.to_string();
     assert!(text.contains("below") && text.contains("Not a directory"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_recorded_can_be_read_after_any_chunk_while_more_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Writer::open(&settings(directory.path())).unwrap();
+    let reader = writer.reader();
+    assert_eq!(reader.oldest().await.unwrap(), None);
+    for n in 0..3 {
+        writer.append(at(n), &[fact(n * 2), fact(n * 2 + 1)]).await.unwrap();
+    }
+    assert_eq!(writer.status().borrow().last_seq, 3);
+    let chunks = reader.after(1, 1 << 20).await.unwrap();
+    assert_eq!(
+        chunks.iter().map(|chunk| (chunk.seq, chunk.at)).collect::<Vec<_>>(),
+        [(2, at(1)), (3, at(2))]
+    );
+    let first: serde_json::Value = serde_json::from_slice(chunks[0].documents().next().unwrap()).unwrap();
+    assert_eq!(first["n"], 2);
+    let id: DocumentId = first["_id"].as_str().unwrap().parse().unwrap();
+    assert_eq!((id.seq, id.place), (2, 0));
+    assert_eq!(reader.after(0, 1).await.unwrap().len(), 1, "at least one, however small the limit");
+    assert_eq!(reader.oldest_after(1).await.unwrap(), Some((2, at(1))));
+}
+
+#[tokio::test]
+async fn how_far_facts_were_shipped_survives_a_restart_and_never_goes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { ships: true, ..settings(directory.path()) };
+    let writer = Writer::open(&settings).unwrap();
+    assert_eq!(writer.status().borrow().cursor, Cursor::default());
+    for n in 0..3 {
+        writer.append(at(n), &[fact(n)]).await.unwrap();
+    }
+    writer.advance(2).await.unwrap();
+    writer.advance(1).await.unwrap();
+    drop(writer);
+    let writer = reopen(&settings).await;
+    let expected = Cursor { seq: 2, has_arrived: true, dropped: 0 };
+    assert_eq!(writer.status().borrow().cursor, expected);
+    writer.advance(99).await.unwrap();
+    assert_eq!(writer.status().borrow().cursor.seq, 3, "what does not exist yet has not arrived");
+}
+
+/// Facts that do not compress: one takes about as many bytes in the file.
+fn noise(bytes: usize) -> Fact {
+    let padding = (0..bytes).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
+    Fact::Counted { n: 0, padding }
+}
+
+async fn oldest(writer: &Writer) -> u64 {
+    writer.reader().oldest().await.unwrap().unwrap().0
+}
+
+#[tokio::test]
+async fn facts_that_are_still_to_be_shipped_outlive_their_retention() {
+    for (ships, has_arrived, kept) in [(true, true, 3), (true, false, 21), (false, false, 21)] {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings { ships, retention: Duration::from_secs(10), ..settings(directory.path()) };
+        let writer = Writer::open(&settings).unwrap();
+        for n in 0..30 {
+            writer.append(at(n), &[fact(n)]).await.unwrap();
+        }
+        if has_arrived {
+            writer.advance(2).await.unwrap();
+        }
+        writer.checkpoint(&0_u64).await.unwrap();
+        // The newest is of second 29; chunk 20 is of second 19, the first that is young enough.
+        let expected = if has_arrived { kept } else { kept - 1 };
+        assert_eq!(oldest(&writer).await, expected, "ships {ships}, has arrived {has_arrived}");
+    }
+}
+
+#[tokio::test]
+async fn facts_that_had_to_make_room_before_they_were_shipped_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { ships: true, max_bytes: 1 << 20, ..settings(directory.path()) };
+    let writer = Writer::open(&settings).unwrap();
+    writer.append(at(0), &[noise(1_000), noise(1_000)]).await.unwrap();
+    writer.advance(1).await.unwrap();
+    let mut appended = 2;
+    for n in 1..60 {
+        if writer.append(at(n), &[noise(30_000), noise(30_000)]).await.unwrap().wants_checkpoint {
+            writer.checkpoint(&n).await.unwrap();
+        }
+        appended += 2;
+    }
+    let left: u64 = {
+        let chunks = writer.reader().after(0, usize::MAX).await.unwrap();
+        chunks.iter().map(|chunk| chunk.documents().count() as u64).sum()
+    };
+    let cursor = writer.status().borrow().cursor;
+    assert!(cursor.dropped > 0);
+    // The two facts of the first chunk had arrived before it made room.
+    assert_eq!(cursor.dropped, appended - 2 - left);
+    assert_eq!(oldest(&writer).await, cursor.seq + 1, "nothing is shipped from before what is left");
+    drop(writer);
+    assert_eq!(reopen(&settings).await.status().borrow().cursor, cursor);
 }

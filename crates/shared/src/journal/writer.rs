@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::lock::DirectoryLock;
 use super::store::Store;
-use super::{JournalError, Settings, Status, salvage};
+use super::{JournalError, Reader, Settings, Status, salvage};
 use crate::clock::Timestamp;
 
 /// The way to the writer thread. The journal closes when the last clone is gone.
@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 pub struct Writer {
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
+    reader: Reader,
 }
 
 /// What an append tells its caller.
@@ -39,6 +40,7 @@ enum Command {
     Append { at: Timestamp, facts: Vec<Vec<u8>>, outcome: Outcome<Appended> },
     Checkpoint { state: Vec<u8>, outcome: Outcome<()> },
     Replay { outcome: Outcome<Replay<Vec<u8>, Vec<u8>>> },
+    Advance { seq: u64, outcome: Outcome<()> },
     Close { outcome: Outcome<()> },
 }
 
@@ -51,18 +53,27 @@ impl Writer {
             bytes: store.used()?,
             max_bytes: settings.max_bytes,
             last_at: store.last_at()?,
+            last_seq: store.last_seq(),
+            cursor: store.cursor(),
             salvaged,
             ..Status::default()
         };
+        let reader = Reader::open(&store.file)?;
         let (commands, receiver) = mpsc::channel(64);
         let (publish, status) = watch::channel(status);
-        let thread =
-            WriterThread { store, publish, since_checkpoint: 0, max_bytes: settings.max_bytes, lock };
+        let thread = WriterThread {
+            reader: reader.clone(),
+            store,
+            publish,
+            since_checkpoint: 0,
+            max_bytes: settings.max_bytes,
+            lock,
+        };
         thread::Builder::new()
             .name("journal".into())
             .spawn(move || thread.run(receiver))
             .map_err(|cause| JournalError::Directory { directory: settings.directory.clone(), cause })?;
-        Ok(Self { commands, status })
+        Ok(Self { commands, status, reader })
     }
 
     /// Appends facts in one commit; each must be written as a JSON object with at least one member. When this
@@ -92,6 +103,16 @@ impl Writer {
         Ok(Replay { state, facts })
     }
 
+    /// Notes that every chunk up to this one has arrived where facts are shipped to.
+    pub async fn advance(&self, seq: u64) -> Result<(), JournalError> {
+        self.ask(|outcome| Command::Advance { seq, outcome }).await
+    }
+
+    /// A way to read what was recorded.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
     /// Closes the file and lets go of the directory; whatever is asked of the journal afterwards fails.
     pub async fn close(&self) -> Result<(), JournalError> {
         self.ask(|outcome| Command::Close { outcome }).await
@@ -110,6 +131,7 @@ impl Writer {
 }
 
 struct WriterThread {
+    reader: Reader,
     store: Store,
     publish: watch::Sender<Status>,
     since_checkpoint: u64,
@@ -126,13 +148,16 @@ impl WriterThread {
                 Command::Append { at, facts, outcome } => drop(outcome.send(self.append(at, &facts))),
                 Command::Checkpoint { state, outcome } => drop(outcome.send(self.checkpoint(&state))),
                 Command::Replay { outcome } => drop(outcome.send(self.replay())),
+                Command::Advance { seq, outcome } => drop(outcome.send(self.advance(seq))),
                 Command::Close { outcome } => {
+                    self.reader.close();
                     drop(self);
                     drop(outcome.send(Ok(())));
                     return;
                 }
             }
         }
+        self.reader.close();
     }
 
     fn append(&mut self, at: Timestamp, facts: &[Vec<u8>]) -> Result<Appended, JournalError> {
@@ -145,6 +170,8 @@ impl WriterThread {
                 status.appended += facts.len() as u64;
                 status.last_at = at;
             }
+            status.last_seq = self.store.last_seq();
+            status.cursor = self.store.cursor();
         });
         self.since_checkpoint += outcome?;
         Ok(Appended { wants_checkpoint: self.since_checkpoint > self.max_bytes / 8 })
@@ -155,7 +182,16 @@ impl WriterThread {
         self.store.checkpoint(at, state)?;
         self.since_checkpoint = 0;
         let used = self.store.used()?;
-        self.publish.send_modify(|status| status.bytes = used);
+        self.publish.send_modify(|status| {
+            status.bytes = used;
+            status.cursor = self.store.cursor();
+        });
+        Ok(())
+    }
+
+    fn advance(&mut self, seq: u64) -> Result<(), JournalError> {
+        self.store.advance(seq)?;
+        self.publish.send_modify(|status| status.cursor = self.store.cursor());
         Ok(())
     }
 

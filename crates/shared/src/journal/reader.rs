@@ -1,0 +1,112 @@
+//! Reading what was recorded, beside the writer and without making it wait.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::JournalError;
+use super::chunk::decompress;
+use super::cursor::{signed, unsigned};
+use crate::clock::Timestamp;
+
+/// The facts of one commit, as they are in the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chunk {
+    /// Its number; each is greater than the one before.
+    pub seq: u64,
+    /// When its facts were recorded.
+    pub at: Timestamp,
+    /// One JSON document a line, each with `_id` and `@timestamp` in front of the fact's own members.
+    pub lines: Vec<u8>,
+}
+
+impl Chunk {
+    /// The documents, oldest first.
+    pub fn documents(&self) -> impl Iterator<Item = &[u8]> {
+        self.lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    }
+}
+
+/// Reads the recorded facts on a connection of its own, for any number of callers.
+#[derive(Clone)]
+pub struct Reader {
+    /// None once the journal is closed.
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Reader {
+    pub(super) fn open(file: &Path) -> Result<Self, JournalError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags)?;
+        connection.busy_timeout(Duration::from_secs(1))?;
+        Ok(Self { connection: Arc::new(Mutex::new(Some(connection))) })
+    }
+
+    /// Ends reading for every clone. The writer's connection has to be the last one: it tidies up the file.
+    pub(super) fn close(&self) {
+        drop(self.connection.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// The oldest chunks after this number, oldest first: as many as fit into `max_bytes` before compression, and
+    /// at least one if there is any. Numbers that are missing were trimmed, or are damaged and named in the log.
+    pub async fn after(&self, seq: u64, max_bytes: usize) -> Result<Vec<Chunk>, JournalError> {
+        self.read(move |connection| chunks_after(connection, seq, max_bytes)).await
+    }
+
+    /// The number and the time of the oldest chunk that is still there; none in an empty journal.
+    pub async fn oldest(&self) -> Result<Option<(u64, Timestamp)>, JournalError> {
+        self.oldest_after(0).await
+    }
+
+    /// The same of those after this number.
+    pub async fn oldest_after(&self, seq: u64) -> Result<Option<(u64, Timestamp)>, JournalError> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT seq, at FROM chunk WHERE seq > ?1 ORDER BY seq LIMIT 1")?;
+            let mut rows = statement.query([signed(seq)])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            Ok(Some((unsigned(row.get(0)?), Timestamp::from_micros(row.get(1)?))))
+        })
+        .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let connection = Arc::clone(&self.connection);
+        let reading = tokio::task::spawn_blocking(move || {
+            // A reader that panicked has changed nothing.
+            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            connection.as_ref().map_or(Err(JournalError::Closed), query)
+        });
+        reading.await.map_err(|_| JournalError::Closed)?
+    }
+}
+
+fn chunks_after(connection: &Connection, seq: u64, max_bytes: usize) -> Result<Vec<Chunk>, JournalError> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, at, bytes FROM chunk WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = statement.query([signed(seq)])?;
+    let (mut chunks, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let seq = unsigned(row.get(0)?);
+        let lines = match decompress(&row.get::<_, Vec<u8>>(2)?) {
+            Ok(lines) => lines,
+            // Whoever follows the journal must get past it.
+            Err(error) => {
+                tracing::error!(seq, %error, "facts of one commit are lost to those who read the journal");
+                continue;
+            }
+        };
+        bytes += lines.len();
+        if bytes > max_bytes && !chunks.is_empty() {
+            break;
+        }
+        let at = Timestamp::from_micros(row.get(1)?);
+        chunks.push(Chunk { seq, at, lines });
+    }
+    Ok(chunks)
+}
