@@ -3,6 +3,7 @@
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::Health;
 use health_monitor::domain::recovery::{Phase, Recovery};
+use health_monitor::domain::rollup::CheckRollup;
 use health_monitor::domain::supervisor::Work;
 use shared::clock::Timestamp;
 
@@ -21,6 +22,7 @@ pub fn fact(fact: &Fact) -> String {
             format!("{} error: {}{counted} -> {}", error.service, error.error, health(&error.health))
         }
         Fact::ServicePass { service, health: after, .. } => format!("{service} pass -> {}", health(after)),
+        Fact::CheckRollup(minute) => rollup_line(minute),
         Fact::InstanceSeen { service, instance, .. } => format!("{service} instance seen: {instance}"),
         Fact::Incident(incident) => match incident.ended_at {
             Some(_) => format!("{} incident ended", incident.service),
@@ -60,6 +62,15 @@ pub fn fact(fact: &Fact) -> String {
 
 fn health(health: &Health) -> String {
     format!("{:?}, {} failures, {} passes", health.state, health.failures, health.passes).to_lowercase()
+}
+
+fn rollup_line(minute: &CheckRollup) -> String {
+    let CheckRollup { service, from, checks_total, checks_failed, checks_error, .. } = minute;
+    let (up, observed) = (minute.up_seconds, minute.observed_seconds);
+    let (from, state) = (moment(*from), minute.state.as_str());
+    format!(
+        "{service} minute from {from}: up {up:.1} of {observed:.1} s, {checks_total} checks, {checks_failed} failed, {checks_error} our own fault, {state}"
+    )
 }
 
 fn recovery_line(recovery: &Recovery) -> String {

@@ -1,7 +1,10 @@
 //! What must hold in every world, at every moment.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use health_monitor::domain::availability::Window;
+use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Phase, Trigger};
@@ -11,7 +14,50 @@ use shared::order::Order;
 
 use crate::world::World;
 
+/// The minutes of one service that were recorded.
+#[derive(Clone, Copy, Default)]
+pub struct Minutes {
+    /// When the next one begins at the earliest.
+    next: Option<Timestamp>,
+    observed: Duration,
+    up: Duration,
+}
+
 impl World {
+    /// No minute is rolled up twice, not even across a crash, nor before it is over; and no time is counted twice.
+    pub(super) fn must_be_new(&mut self, fact: &Fact) {
+        let Fact::CheckRollup(minute) = fact else { return };
+        let seconds = |seconds: f64| Duration::from_millis((seconds * 1_000.0).round() as u64);
+        let end = minute.from + Duration::from_secs(minute.seconds.into());
+        let known = self.minutes.entry(minute.service.clone()).or_default();
+        let is_new = known.next.is_none_or(|next| minute.from >= next);
+        assert!(is_new, "{}: the minute of {} was counted before", minute.service, minute.from);
+        assert!(end <= self.now, "{}: the minute of {} is not over", minute.service, minute.from);
+        assert!(minute.checks_total >= minute.checks_failed + minute.checks_error && minute.checks_total > 0);
+        *known = Minutes {
+            next: Some(end),
+            observed: known.observed + seconds(minute.observed_seconds),
+            up: known.up + seconds(minute.up_seconds),
+        };
+        assert!(known.up <= known.observed, "{}: more time up than observed", minute.service);
+        let elapsed = end.since(Timestamp::from_micros(0));
+        assert!(known.observed <= elapsed, "{}: more time observed than has passed", minute.service);
+    }
+
+    /// What the state tells of availability is the sum of the recorded minutes.
+    pub(super) fn must_add_up(&self) {
+        let Some(state) = self.state() else { return };
+        for (name, minutes) in &self.minutes {
+            let service = state.service(name).unwrap_or_else(|| panic!("{name} was forgotten"));
+            let seen = service.availability.within(Window::Month, self.now);
+            assert_eq!(
+                (seen.observed, seen.up),
+                (minutes.observed, minutes.up),
+                "{name}: minutes are missing"
+            );
+        }
+    }
+
     /// Record before act.
     pub(super) fn must_be_recorded(&self, order: &Order) {
         let id = order.id.to_string();

@@ -51,6 +51,7 @@ fn play(script: &str) -> String {
     let (settings, events): (Vec<&str>, Vec<&str>) =
         lines.partition(|line| !line.starts_with(|c: char| c.is_ascii_digit()));
     let mut world = World::new(settings.iter().fold(policy(&[]), |policy, line| set(policy, line)));
+    world.tells_minutes = settings.contains(&"minutes are told");
     for line in events {
         let (at, what) = line.split_once(' ').unwrap_or((line, ""));
         world.run_until(moment(at));
@@ -118,6 +119,7 @@ fn set(mut now: Policy, line: &str) -> Policy {
         ["at", "most", number, "actions"] => now.fleet.max_actions = number.parse().unwrap(),
         ["at", "most", number, "percent"] => now.fleet.max_percent = number.parse().unwrap(),
         ["at", "most", number, "at", "a", "time"] => now.fleet.max_concurrent = number.parse().unwrap(),
+        ["minutes", "are", "told"] => {}
         ["no", "storm", "guard"] => now.fleet.guards_storm = false,
         _ => panic!("setting {line}"),
     }

@@ -1,6 +1,7 @@
 //! The real daemon against real processes, sockets and containers, through its public faces only.
 
 mod api;
+mod availability;
 mod command_line;
 mod containers;
 mod crashes;

@@ -17,6 +17,7 @@ use shared::order::{Backend, Order, OrderId, ServiceName, Target};
 
 use crate::describe;
 use crate::host::Host;
+use crate::invariants::Minutes;
 
 /// Where a crash strikes in the turn of the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,10 @@ pub struct World {
     pub monitor: Option<Supervisor>,
     /// What happened, a line each.
     pub transcript: Vec<String>,
+    /// Whether the minutes of checks are told too; they would drown the rest.
+    pub tells_minutes: bool,
+    /// When the last recorded minute of each service began, and what all of them add up to, in seconds.
+    pub(super) minutes: BTreeMap<ServiceName, Minutes>,
     /// Orders as the platform got them, with whether it counts as an attempt.
     pub orders: Vec<(Timestamp, Order)>,
     /// The crash that strikes in the next turn that decides something.
@@ -128,6 +133,8 @@ impl World {
             hosts,
             monitor: None,
             transcript: Vec::new(),
+            tells_minutes: false,
+            minutes: BTreeMap::new(),
             orders: Vec::new(),
             crash: None,
             crash_at_order: false,
@@ -229,7 +236,10 @@ impl World {
             return self.kill_monitor();
         }
         for fact in &decision.facts {
-            self.log(&describe::fact(fact));
+            if self.tells_minutes || !matches!(fact, Fact::CheckRollup(_)) {
+                self.log(&describe::fact(fact));
+            }
+            self.must_be_new(fact);
             match fact {
                 Fact::ServiceStable { service } => self.stable.push((self.now, service.clone())),
                 Fact::GuardReset { guard: Guard::Budget, .. } => self.budget_reset_at = self.now,
@@ -338,6 +348,7 @@ impl World {
         let mut replayed = Supervisor::new(self.policy.clone(), self.now);
         self.replay_into(&mut replayed);
         assert_eq!(*replayed.state(), live, "the replayed state differs from the live one");
+        self.must_add_up();
         self.checkpoint = serde_json::to_string(&live).ok();
         self.journal.clear();
     }

@@ -159,7 +159,8 @@ impl Daemon {
         .await
     }
 
-    async fn until(&self, path: &str, what: &str, find: impl Fn(&Value) -> Option<Value>) -> Value {
+    /// Waits until something is found in what a GET answers.
+    pub(super) async fn until<T>(&self, path: &str, what: &str, find: impl Fn(&Value) -> Option<T>) -> T {
         let start = tokio::time::Instant::now();
         loop {
             let (_, body) = self.get(path).await;

@@ -1,5 +1,6 @@
 //! The HTTP API: the routes of the contract over the view, and the request to heal.
 
+mod availability;
 mod bodies;
 mod guards;
 mod heal;

@@ -1,5 +1,6 @@
 //! The pure core: every decision of the daemon, as functions of state, event and time.
 
+pub mod availability;
 pub mod census;
 pub mod dependency;
 pub mod fact;
@@ -13,7 +14,9 @@ pub mod network;
 pub mod policy;
 pub mod reading;
 pub mod recovery;
+pub mod rollup;
 pub mod schedule;
 pub mod state;
 pub mod supervisor;
+pub mod totals;
 pub mod view;

@@ -1,5 +1,7 @@
 //! What Prometheus reads: the view, as numbers.
 
+mod availability;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,14 +19,18 @@ use crate::domain::recovery::Guard;
 use crate::domain::supervisor::Supervisor;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 16] = [
+    "health_monitor_availability_ratio",
     "health_monitor_build_info",
     "health_monitor_check_duration_seconds",
     "health_monitor_checks_total",
+    "health_monitor_fleet_availability_ratio",
     "health_monitor_healing_actions_total",
     "health_monitor_healing_suppressed_total",
     "health_monitor_journal_bytes",
     "health_monitor_journal_writable",
+    "health_monitor_mean_time_between_failures_seconds",
+    "health_monitor_mean_time_to_recover_seconds",
     "health_monitor_missed_checks_total",
     "health_monitor_recovery_duration_seconds",
     "health_monitor_service_failures",
@@ -101,6 +107,7 @@ impl Collector for ViewCollector {
         let guards = Guard::ALL.map(|g| (g.as_str(), totals.suppressed.get(&g).copied().unwrap_or(0)));
         let help = "Recoveries held back by reason";
         counters(&mut encoder, "health_monitor_healing_suppressed", help, "reason", guards)?;
+        availability::encode(&view, &mut encoder)?;
         self.encode_recovery_and_journal(encoder)
     }
 }

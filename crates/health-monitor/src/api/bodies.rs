@@ -8,6 +8,7 @@ use shared::clock::Timestamp;
 use shared::order::OrderId;
 use utoipa::ToSchema;
 
+use super::availability::Availability;
 use crate::domain::fleet::{Pause, Storm, Tripped};
 use crate::domain::network::{Isolation, Witness};
 use crate::domain::reading::{ErrorEntry, Reading, Severity, Status};
@@ -94,7 +95,7 @@ impl ServiceStatus {
             url: watched.policy.url.clone(),
             class: reading.class.as_str(),
             severity: reading.class.severity(),
-            state: watched.state(),
+            state: watched.state().as_str(),
             failures: service.map_or(0, |service| service.health.failures),
             missed_checks: watched.latest.missed,
             incident_id: service.and_then(|s| s.incident.as_ref()).map(|incident| incident.incident_id),
@@ -130,6 +131,10 @@ pub(super) struct Statistics {
     pub(super) open_incidents: usize,
     /// Probes that failed through the monitor's own fault since its start; not counted against any service.
     pub(super) own_faults: u64,
+    /// How much of the time each service was up, by service.
+    pub(super) availability: BTreeMap<String, Availability>,
+    /// The same over all services.
+    pub(super) availability_total: Availability,
     /// What holds all services back, or would.
     pub(super) guards: Guards,
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use shared::http::{Problem, ProblemBody};
 
 use super::Api;
+use super::availability::Availability;
 use super::bodies::{Guards, HealthBody, ServiceStatus, Statistics};
 use crate::domain::recovery::Outcome;
 
@@ -83,6 +84,11 @@ pub(super) async fn statistics(State(api): State<Api>) -> Json<Statistics> {
             .collect(),
         open_incidents: view.services().filter(|w| w.service.is_some_and(|s| s.incident.is_some())).count(),
         own_faults: view.checks.error,
+        availability: view
+            .services()
+            .map(|watched| (watched.policy.name.to_string(), Availability::of(&watched, &view)))
+            .collect(),
+        availability_total: Availability::of_all(&view),
         guards: Guards::of(&view),
     })
 }

@@ -12,6 +12,7 @@ use super::incident::Incident;
 use super::network::Isolation;
 use super::reading::{Severity, Status};
 use super::recovery::{Guard, Recovery};
+use super::rollup::CheckRollup;
 
 /// One recorded fact. A fact carries what was decided, never what to decide, so that replaying it does not
 /// depend on the settings of the day.
@@ -36,6 +37,8 @@ pub enum Fact {
         /// The health after it.
         health: Health,
     },
+    /// What the checks of a service gave within one minute.
+    CheckRollup(CheckRollup),
     /// The instance of a service was seen to be another one than before.
     InstanceSeen {
         /// Which service.
@@ -91,6 +94,7 @@ impl Fact {
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
             Self::ServiceError(error) => Some(&error.service),
+            Self::CheckRollup(minute) => Some(&minute.service),
             Self::ServicePass { service, .. }
             | Self::InstanceSeen { service, .. }
             | Self::ServiceStable { service }

@@ -198,7 +198,8 @@ impl Schedule {
     }
 }
 
-fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+/// A number that spreads names: the same for the same name in every run of one version.
+pub(super) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

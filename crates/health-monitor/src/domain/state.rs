@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::order::{Action, ServiceName};
+use shared::order::ServiceName;
 
+use super::availability::Availability;
 use super::fact::{Fact, ServiceError};
 use super::flapping::Flapping;
 use super::fleet::{Fleet, Pause};
@@ -15,6 +16,7 @@ use super::health::{Health, HealthState};
 use super::incident::Incident;
 use super::reading::ErrorEntry;
 use super::recovery::{Guard, Outcome, Phase, Recovery};
+use super::totals::Totals;
 
 /// Errors kept for each service: the contract's number.
 const ERRORS: usize = 100;
@@ -30,7 +32,7 @@ const FOREIGN_CHANGES: usize = 10;
 /// The durable state of the daemon.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
-    /// How many facts there were.
+    /// How many facts there were, but for the minutes of checks: no identity or chance hangs on those.
     pub facts: u64,
     /// When the daemon last began to decide.
     pub started_at: Timestamp,
@@ -45,42 +47,6 @@ pub struct State {
     /// What concerns all services together.
     #[serde(default)]
     pub fleet: Arc<Fleet>,
-}
-
-/// Counts since the first fact.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Totals {
-    /// Finished recoveries by action and outcome.
-    pub outcomes: BTreeMap<Action, BTreeMap<Outcome, u64>>,
-    /// Suppressed ones by guard.
-    pub suppressed: BTreeMap<Guard, u64>,
-    /// Recoveries with a time to recover.
-    pub timed: u64,
-    /// Sum of the times to recover, in seconds.
-    pub seconds_to_recover: f64,
-    /// How many of them lie within each of [`RECOVERY_SECONDS`], and above the one before.
-    pub by_seconds: [u64; RECOVERY_SECONDS.len()],
-}
-
-/// Upper bounds of the buckets of times to recover, in seconds.
-pub const RECOVERY_SECONDS: [f64; 9] = [5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, f64::INFINITY];
-
-impl Totals {
-    /// Mean time to recover in seconds, if there was any recovery.
-    pub fn mean_time_to_recover(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a mean over fewer than 2^52 recoveries")]
-        (self.timed > 0).then(|| self.seconds_to_recover / self.timed as f64)
-    }
-
-    /// Finished recoveries with this outcome, over all actions.
-    pub fn with_outcome(&self, outcome: Outcome) -> u64 {
-        self.outcomes.values().filter_map(|by_outcome| by_outcome.get(&outcome)).sum()
-    }
-
-    /// The times to recover as buckets: upper bound in seconds, and how many lie in it.
-    pub fn buckets(&self) -> [(f64, u64); RECOVERY_SECONDS.len()] {
-        std::array::from_fn(|n| (RECOVERY_SECONDS[n], self.by_seconds[n]))
-    }
 }
 
 /// The durable state of one service.
@@ -111,6 +77,9 @@ pub struct Service {
     /// A person holds its healing back.
     #[serde(default)]
     pub pause: Option<Pause>,
+    /// How much of the time it was up.
+    #[serde(default)]
+    pub availability: Availability,
 }
 
 /// What the guard of a service counts.
@@ -157,13 +126,14 @@ impl State {
 
     /// Changes the state by one fact.
     pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
-        self.facts += 1;
+        self.facts += u64::from(!matches!(fact, Fact::CheckRollup(_)));
         match fact {
             Fact::MonitorStarted { .. } => self.started_at = at,
             Fact::ServiceError(error) => self.service_mut(&error.service).record_error(at, error),
             Fact::ServicePass { service, health, is_proof, .. } => {
                 self.service_mut(service).record_pass(health, *is_proof);
             }
+            Fact::CheckRollup(minute) => self.service_mut(&minute.service).availability.observe(minute),
             Fact::InstanceSeen { service, instance, is_ours } => {
                 self.service_mut(service).see(at, instance, *is_ours);
             }
@@ -206,8 +176,12 @@ impl State {
     fn apply_incident(&mut self, incident: &Incident) {
         let service = self.service_mut(&incident.service);
         if incident.ended_at.is_none() {
+            if service.incident.as_ref().is_none_or(|known| known.incident_id != incident.incident_id) {
+                service.availability.fail(incident);
+            }
             service.incident = Some(incident.clone());
         } else {
+            service.availability.recover(incident);
             service.incident = None;
             service.refusal = None;
             remember(Arc::make_mut(&mut self.incidents), Arc::new(incident.clone()));
@@ -233,7 +207,7 @@ impl State {
                 if recovery.outcome == Some(Outcome::ActionFailed) && !recovery.has_acted {
                     self.fleet_mut().take_back(recovery);
                 }
-                self.count(recovery);
+                self.totals.count(recovery);
                 self.forget_same_refusal(recovery);
                 remember(Arc::make_mut(&mut self.recoveries), Arc::new(recovery.clone()));
             }
@@ -252,22 +226,6 @@ impl State {
             let history = Arc::make_mut(&mut self.recoveries);
             if let Some(place) = history.iter().rposition(|known| is_same(known)) {
                 history.remove(place);
-            }
-        }
-    }
-
-    fn count(&mut self, recovery: &Recovery) {
-        if let Some(outcome) = recovery.outcome {
-            *self.totals.outcomes.entry(recovery.action).or_default().entry(outcome).or_default() += 1;
-        }
-        if let Some(guard) = recovery.guard {
-            *self.totals.suppressed.entry(guard).or_default() += 1;
-        }
-        if let Some(seconds) = recovery.time_to_recover_seconds {
-            self.totals.timed += 1;
-            self.totals.seconds_to_recover += seconds;
-            if let Some(bucket) = RECOVERY_SECONDS.iter().position(|bound| seconds <= *bound) {
-                self.totals.by_seconds[bucket] += 1;
             }
         }
     }

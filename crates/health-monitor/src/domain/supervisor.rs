@@ -4,6 +4,7 @@ mod company;
 mod event;
 mod heal;
 mod observe;
+mod roll_up;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,6 +20,7 @@ use super::fact::Fact;
 use super::flapping::Results;
 use super::guard::{Company, Situation};
 use super::policy::{Policy, ServicePolicy};
+use super::rollup::Rollups;
 use super::schedule::Schedule;
 use super::state::{Service, State};
 use super::view::{Checks, Latest, View};
@@ -48,6 +50,7 @@ pub struct Supervisor {
     inspected_at: Vec<Option<Timestamp>>,
     /// The last results of each service.
     results: Vec<Results>,
+    rollups: Rollups,
     census: Census,
     consultation: Consultation,
     /// Since when most services are up although a storm lasts.
@@ -64,6 +67,7 @@ impl Supervisor {
         let services = policy.services.len();
         Self {
             schedule: Schedule::new(&policy, now),
+            rollups: Rollups::new(&policy),
             observe_until: now + policy.observe_first,
             policy: Arc::new(policy),
             index,
@@ -238,6 +242,10 @@ impl Decider for Supervisor {
             self.settle(service, now, &mut decided);
         }
         self.settle_all(now, &mut decided);
+        let over = self.rollups.over(now);
+        if !over.is_empty() {
+            self.roll_up(&over, now, &mut decided);
+        }
         let mut schedule = std::mem::replace(&mut self.schedule, Schedule::empty());
         let started = schedule.start_due(now, |service| self.interval(service));
         self.schedule = schedule;
@@ -249,6 +257,7 @@ impl Decider for Supervisor {
         let mut decided = Decided::default();
         self.observe_until = now + self.policy.observe_first;
         self.schedule = Schedule::new(&self.policy, now);
+        self.rollups = Rollups::new(&self.policy);
         self.timers.clear();
         self.timer_of.fill(None);
         self.inspected_at.fill(None);
@@ -267,7 +276,12 @@ impl Decider for Supervisor {
 
     fn next_wakeup(&self) -> Option<Timestamp> {
         let timer = self.timers.first().map(|(at, _)| *at);
-        timer.into_iter().chain(self.schedule.next()).chain(self.wakeup_of_all()).min()
+        timer
+            .into_iter()
+            .chain(self.schedule.next())
+            .chain(self.rollups.next())
+            .chain(self.wakeup_of_all())
+            .min()
     }
 
     fn view(&self, now: Timestamp) -> View {

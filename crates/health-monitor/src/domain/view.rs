@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
 use super::fleet::{Pause, PauseKind, pause_in_force};
@@ -54,6 +55,53 @@ pub struct Checks {
     pub error: u64,
 }
 
+/// The state of a service in one word, the finest that is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    /// Not seen yet.
+    Unknown,
+    /// Passes its probes.
+    Healthy,
+    /// Fails, not often enough to act; or passes again, not often enough to trust.
+    Suspect,
+    /// Fails.
+    Unhealthy,
+    /// Is being acted upon.
+    Recovering,
+    /// Was acted upon, and has yet to prove that it is well.
+    Verifying,
+    /// Fails, and was acted upon too often.
+    Quarantined,
+    /// Changes between passing and failing.
+    Flapping,
+    /// Fails, and what it needs is down.
+    Blocked,
+    /// Fails, and a person wants nothing done.
+    Paused,
+    /// A person works on it.
+    Maintenance,
+}
+
+impl ServiceState {
+    /// The word that API and documents use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Suspect => "suspect",
+            Self::Unhealthy => "unhealthy",
+            Self::Recovering => "recovering",
+            Self::Verifying => "verifying",
+            Self::Quarantined => "quarantined",
+            Self::Flapping => "flapping",
+            Self::Blocked => "blocked",
+            Self::Paused => "paused",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
 /// One service in a view.
 #[derive(Clone, Copy)]
 pub struct Watched<'a> {
@@ -72,11 +120,15 @@ pub struct Watched<'a> {
 impl View {
     /// Every service, in the order of the policy.
     pub fn services(&self) -> impl Iterator<Item = Watched<'_>> {
-        self.policy.services.iter().zip(self.latest.iter()).enumerate().map(|(place, (policy, latest))| {
-            let service = self.state.service(&policy.name);
-            let (all, one) = (self.state.fleet.pause.as_ref(), service.and_then(|one| one.pause.as_ref()));
-            Watched { policy, service, latest, pause: pause_in_force(all, one, self.at), place, view: self }
-        })
+        (0..self.policy.services.len()).map(|place| self.watched(place))
+    }
+
+    /// The service at this place of the policy.
+    pub fn watched(&self, place: usize) -> Watched<'_> {
+        let (policy, latest) = (&self.policy.services[place], &self.latest[place]);
+        let service = self.state.service(&policy.name);
+        let (all, one) = (self.state.fleet.pause.as_ref(), service.and_then(|one| one.pause.as_ref()));
+        Watched { policy, service, latest, pause: pause_in_force(all, one, self.at), place, view: self }
     }
 
     /// One service by its name.
@@ -87,27 +139,27 @@ impl View {
 
 impl Watched<'_> {
     /// The state of the service in one word, the finest that is known.
-    pub fn state(&self) -> &'static str {
+    pub fn state(&self) -> ServiceState {
         let Some(service) = self.service else {
-            return health_word(HealthState::Unknown);
+            return ServiceState::Unknown;
         };
         match service.recovery.as_ref().map(|recovery| recovery.phase) {
-            Some(Phase::Preflight | Phase::Acting) => "recovering",
-            Some(Phase::Verifying) => "verifying",
+            Some(Phase::Preflight | Phase::Acting) => ServiceState::Recovering,
+            Some(Phase::Verifying) => ServiceState::Verifying,
             Some(Phase::Finished) | None => self.state_at_rest(service),
         }
     }
 
-    fn state_at_rest(&self, service: &Service) -> &'static str {
+    fn state_at_rest(&self, service: &Service) -> ServiceState {
         let guard = self.held().map(|refusal| refusal.guard);
         let is_unhealthy = service.health.state == HealthState::Unhealthy;
         match self.pause.map(|pause| pause.kind) {
-            Some(PauseKind::Maintenance) => "maintenance",
-            _ if service.flapping.is_some() => "flapping",
-            _ if is_unhealthy && service.attempts.quarantined_at.is_some() => "quarantined",
-            _ if guard == Some(Guard::Dependency) => "blocked",
-            Some(PauseKind::Pause) if is_unhealthy => "paused",
-            Some(PauseKind::Pause) | None => health_word(service.health.state),
+            Some(PauseKind::Maintenance) => ServiceState::Maintenance,
+            _ if service.flapping.is_some() => ServiceState::Flapping,
+            _ if is_unhealthy && service.attempts.quarantined_at.is_some() => ServiceState::Quarantined,
+            _ if guard == Some(Guard::Dependency) => ServiceState::Blocked,
+            Some(PauseKind::Pause) if is_unhealthy => ServiceState::Paused,
+            Some(PauseKind::Pause) | None => service.health.state.into(),
         }
     }
 
@@ -134,11 +186,13 @@ impl Watched<'_> {
     }
 }
 
-fn health_word(health: HealthState) -> &'static str {
-    match health {
-        HealthState::Unknown => "unknown",
-        HealthState::Healthy => "healthy",
-        HealthState::Suspect => "suspect",
-        HealthState::Unhealthy => "unhealthy",
+impl From<HealthState> for ServiceState {
+    fn from(health: HealthState) -> Self {
+        match health {
+            HealthState::Unknown => Self::Unknown,
+            HealthState::Healthy => Self::Healthy,
+            HealthState::Suspect => Self::Suspect,
+            HealthState::Unhealthy => Self::Unhealthy,
+        }
     }
 }

@@ -20,6 +20,10 @@ pub(super) fn fact(fact: &Fact) {
         Fact::ServicePass { service, health, .. } => {
             tracing::info!(%service, passes = health.passes, "probe passed");
         }
+        Fact::CheckRollup(minute) => {
+            let (service, up, checks) = (&minute.service, minute.up, minute.checks_total);
+            tracing::debug!(%service, up, checks, state = minute.state.as_str(), "a minute of checks");
+        }
         Fact::InstanceSeen { service, instance, is_ours } => {
             tracing::info!(%service, instance, ours = is_ours, "instance seen");
         }

@@ -82,6 +82,7 @@ impl Supervisor {
             (None, Verdict::Isolated) => {
                 self.consultation.passes = 0;
                 let isolation = Isolation { since: now, ended_at: None, witnesses: witnesses.clone() };
+                self.rollups.blinded(now);
                 self.record(Fact::OwnNetwork(isolation), now, decided);
             }
             (Some(_), Verdict::Isolated) => self.consultation.passes = 0,
@@ -89,6 +90,7 @@ impl Supervisor {
                 self.consultation.passes += 1;
                 if self.consultation.passes >= PASSES {
                     let ended = Isolation { ended_at: Some(now), witnesses: witnesses.clone(), ..isolation };
+                    self.rollups.blinded(now);
                     self.record(Fact::OwnNetwork(ended), now, decided);
                 }
             }
@@ -209,6 +211,7 @@ fn frees_others(fact: &Fact) -> bool {
         Fact::Resumed { .. } | Fact::GuardReset { .. } => true,
         Fact::MonitorStarted { .. }
         | Fact::ServiceError(_)
+        | Fact::CheckRollup(_)
         | Fact::InstanceSeen { .. }
         | Fact::Incident(_)
         | Fact::ServiceStable { .. }

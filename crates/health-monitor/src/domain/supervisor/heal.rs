@@ -74,7 +74,7 @@ impl Supervisor {
         if let Some(witnesses) = witnesses {
             self.consulted(witnesses, now, decided);
         }
-        let reading = self.seen(service, measured, now);
+        let reading = self.seen(service, measured, now, decided);
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Preflight) else { return };
         let error = reading.error.as_deref().unwrap_or_default();
         match reading.class {

@@ -26,7 +26,7 @@ impl Supervisor {
     ) {
         let started = self.schedule.finished(service, now);
         decided.work.extend(self.probes(started));
-        let reading = self.seen(service, measured, now);
+        let reading = self.seen(service, measured, now, decided);
         self.count(service, &reading, now, decided);
     }
 
@@ -37,7 +37,13 @@ impl Supervisor {
     }
 
     /// A probe of our own: shown, and remembered as evidence about our resolver.
-    pub(super) fn seen(&mut self, service: usize, measured: &Measured, now: Timestamp) -> Arc<Reading> {
+    pub(super) fn seen(
+        &mut self,
+        service: usize,
+        measured: &Measured,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) -> Arc<Reading> {
         match measured.answer {
             Answer::ResolverFailed(_) => {
                 self.unresolved_since[service].get_or_insert(now);
@@ -56,6 +62,7 @@ impl Supervisor {
             Class::Error => &mut self.checks.error,
         };
         *counter += 1;
+        self.roll_in(service, &reading, now, decided);
         reading
     }
 
