@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use health_monitor::domain::reading::Answer;
+use health_monitor::domain::expected::Mismatch;
+use health_monitor::domain::reading::{Answer, Examined};
 use shared::clock::Timestamp;
 use shared::order::{Observed, Performed, Unreachable};
 
@@ -17,6 +18,12 @@ pub enum Behaviour {
     Silent,
     /// Another HTTP status.
     Status(u16),
+    /// Answers, and says itself that it is not well.
+    SaysItIsSick,
+    /// Answers with something of another form than expected.
+    OtherForm,
+    /// Shows a certificate that is not trusted.
+    Untrusted,
     /// The name cannot be looked up.
     NameGone,
     /// Our own network is gone.
@@ -57,6 +64,8 @@ pub struct Host {
     pub tells_instances: bool,
     /// Whether the platform answers questions.
     pub platform_answers: bool,
+    /// When the certificate ends that it shows; none where nobody looks.
+    pub certificate_ends_at: Option<Timestamp>,
 }
 
 impl Host {
@@ -70,6 +79,7 @@ impl Host {
             up_at: None,
             tells_instances: true,
             platform_answers: true,
+            certificate_ends_at: None,
         }
     }
 
@@ -80,7 +90,14 @@ impl Host {
             return (Answer::NoConnection("connection refused".into()), quick);
         }
         match self.behaviour {
+            Behaviour::Up if self.certificate_ends_at.is_some() => (self.examined(Ok(())), quick),
             Behaviour::Up => (Answer::Status(200), Duration::from_millis(5)),
+            Behaviour::SaysItIsSick => {
+                let (pointer, found, wanted) = ("/db".into(), "\"down\"".into(), "ok".into());
+                (self.examined(Err(Mismatch::OtherValue { pointer, found, wanted })), quick)
+            }
+            Behaviour::OtherForm => (self.examined(Err(Mismatch::NotJson)), quick),
+            Behaviour::Untrusted => (Answer::Misconfigured("the certificate has expired".into()), quick),
             Behaviour::Refuses => (Answer::NoConnection("connection refused".into()), quick),
             Behaviour::Silent => (Answer::Silent, timeout),
             Behaviour::Status(code) => (Answer::Status(code), Duration::from_millis(5)),
@@ -89,6 +106,10 @@ impl Host {
                 (Answer::ResolverFailed("temporary failure in name resolution".into()), quick)
             }
         }
+    }
+
+    fn examined(&self, body: Result<(), Mismatch>) -> Answer {
+        Answer::Examined(Examined { body, certificate_ends_at: self.certificate_ends_at })
     }
 
     /// What the platform reports.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use health_monitor::domain::availability::Window;
+use health_monitor::domain::expected::Mismatch;
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::reading::Answer;
@@ -86,7 +87,11 @@ impl World {
             order.service
         );
         let (at, answer) = &self.last_looks[&order.service];
-        let is_failure = !matches!(answer, Answer::Status(200 | 404) | Answer::OwnFault(_));
+        let is_failure = match answer {
+            Answer::Status(200 | 404) | Answer::OwnFault(_) | Answer::Misconfigured(_) => false,
+            Answer::Examined(examined) => examined.body.as_ref().is_err_and(Mismatch::is_about_health),
+            _ => true,
+        };
         assert!(is_failure, "{} was last seen to answer {answer:?} at {at}", order.service);
         self.must_be_allowed(order);
     }

@@ -120,6 +120,10 @@ fn set(mut now: Policy, line: &str) -> Policy {
         ["at", "most", number, "percent"] => now.fleet.max_percent = number.parse().unwrap(),
         ["at", "most", number, "at", "a", "time"] => now.fleet.max_concurrent = number.parse().unwrap(),
         ["minutes", "are", "told"] => {}
+        ["certificates", "for", number, "days"] => {
+            let wanted = Duration::from_secs(number.parse::<u64>().unwrap() * 86_400);
+            now.services.iter_mut().for_each(|one| one.expected.certificate_for = Some(wanted));
+        }
         ["no", "storm", "guard"] => now.fleet.guards_storm = false,
         _ => panic!("setting {line}"),
     }
@@ -195,6 +199,13 @@ fn host(world: &mut World, name: &str, words: &[&str]) {
         ["is", "silent"] => host.behaviour = Behaviour::Silent,
         ["answers", code] => host.behaviour = Behaviour::Status(code.parse().unwrap()),
         ["is", "out", "of", "our", "reach"] => host.behaviour = Behaviour::OwnFault,
+        ["says", "it", "is", "sick"] => host.behaviour = Behaviour::SaysItIsSick,
+        ["answers", "in", "another", "form"] => host.behaviour = Behaviour::OtherForm,
+        ["is", "not", "trusted"] => host.behaviour = Behaviour::Untrusted,
+        ["has", "a", "certificate", "for", number, "days"] => {
+            let days = Duration::from_secs(number.parse::<u64>().unwrap() * 86_400);
+            host.certificate_ends_at = Some(now + days);
+        }
         ["loses", "its", "name"] => host.behaviour = Behaviour::NameGone,
         ["stays", "broken", "when", "restarted"] => host.on_restart = OnRestart::StaysBroken,
         ["cannot", "be", "restarted"] => host.on_restart = OnRestart::Refused,

@@ -123,7 +123,7 @@ fn some_service(world: &World, random: &mut StdRng) -> String {
 }
 
 fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
-    use Behaviour::{NameGone, OwnFault, Refuses, Silent, Status, Up};
+    use Behaviour::{NameGone, OtherForm, OwnFault, Refuses, SaysItIsSick, Silent, Status, Untrusted, Up};
     match random.random_range(0..6) {
         0 => host.replace(now),
         1 => host.tells_instances = random.random(),
@@ -135,9 +135,9 @@ fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
             host.on_restart = *effects.choose(random).unwrap();
         }
         _ => {
-            host.behaviour = *[Up, Up, Refuses, Silent, Status(500), Status(404), NameGone, OwnFault]
-                .choose(random)
-                .unwrap()
+            let answers = [Up, Up, Refuses, Silent, Status(500), Status(404), NameGone, OwnFault];
+            let others = [SaysItIsSick, OtherForm, Untrusted];
+            host.behaviour = *[&answers[..], &others].concat().choose(random).unwrap()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The real daemon against real processes, sockets and containers, through its public faces only.
 
+mod answers;
 mod api;
 mod availability;
 mod command_line;
@@ -11,3 +12,4 @@ mod guards;
 mod hostile;
 mod receivers;
 mod storage;
+mod tls;

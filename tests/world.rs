@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use health_monitor::domain::dependency::Dependencies;
+use health_monitor::domain::expected::Expected;
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::network::Witness;
 use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ServicePolicy};
@@ -85,7 +86,9 @@ pub fn policy(names: &[&str]) -> Policy {
             interval: seconds(30),
             fast_interval: seconds(5),
             timeout: seconds(10),
-            latency_limit: None,
+            expected: Expected::default(),
+            redirects: 0,
+            ca_file: None,
             fall: 3,
             fall_soft: 6,
             rise: 2,

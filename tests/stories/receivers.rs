@@ -50,7 +50,7 @@ pub(super) async fn webhook(status: StatusCode) -> (SocketAddr, mpsc::UnboundedR
     (serve(Router::new().route("/orders", post(take))).await, receiver)
 }
 
-async fn serve(router: Router) -> SocketAddr {
+pub(super) async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -62,7 +62,7 @@ async fn sweep(services: &[&ServicePolicy], probes: &Probes) -> Vec<Reading> {
         .enumerate()
         .map(|(n, service)| async move {
             let measured = probes.measure(&service.name).await;
-            (n, measured.map(|measured| Reading::judge(&measured, service.latency_limit, true)))
+            (n, measured.map(|measured| Reading::judge(&measured, &service.expected, true)))
         })
         .collect();
     let mut readings = Vec::with_capacity(services.len());

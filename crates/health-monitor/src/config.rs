@@ -1,5 +1,6 @@
 //! What the operator has configured, checked and ready to use.
 
+mod answer;
 mod backend;
 mod derive;
 mod fleet;

@@ -3,6 +3,7 @@
 pub mod availability;
 pub mod census;
 pub mod dependency;
+pub mod expected;
 pub mod fact;
 pub mod flapping;
 pub mod fleet;

@@ -39,7 +39,7 @@ pub(super) struct ServiceStatus {
     /// How long the probe took, in seconds; only when it passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_time: Option<f64>,
-    /// What was wrong; only when it failed.
+    /// What was wrong; of a degraded pass what is about to be. Only then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(super) error: Option<Arc<str>>,

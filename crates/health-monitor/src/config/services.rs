@@ -7,6 +7,7 @@ use shared::config::{Fault, Faults, Group, HttpUrl, Member, Origin};
 use shared::order::ServiceName;
 use shared::platform::PlatformSettings;
 
+use super::answer;
 use super::backend::{Globals, target};
 use super::{number, seconds};
 use crate::domain::policy::{Mode, ServicePolicy};
@@ -56,6 +57,7 @@ fn service(
         })
         .ok();
     let address = address(root, member, faults);
+    let expected = answer::expected(group, faults);
     let platform = globals.platform(member, faults);
     let (name, (url, probe_url), platform) = (name?, address?, platform?);
     let interval = seconds(group, "interval");
@@ -66,7 +68,9 @@ fn service(
         interval,
         fast_interval: seconds(group, "fast_interval").min(interval),
         timeout: seconds(group, "timeout").min(interval),
-        latency_limit: group.seconds("latency_limit"),
+        expected: expected?,
+        redirects: number(group, "redirects"),
+        ca_file: answer::ca_file(group, faults),
         fall: number(group, "fall"),
         fall_soft: number(group, "fall_soft"),
         rise: number(group, "rise"),

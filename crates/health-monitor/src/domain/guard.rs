@@ -166,7 +166,7 @@ fn instability(service: &Service, now: Timestamp) -> Result<(), Refusal> {
 /// The refusal of a failure that a restart does not mend.
 pub fn configuration(error: &str) -> Refusal {
     let reason = format!(
-        "{error} is a matter of configuration that a restart does not mend: check the address and the access rules of the health endpoint"
+        "{error} is a matter of configuration that a restart does not mend: check the address, the access rules and the certificate of the health endpoint, and what is expected of its answer"
     );
     Refusal::new(Guard::Configuration, reason)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use shared::order::{ServiceName, Target};
 
 use super::dependency::Dependencies;
+use super::expected::Expected;
 use super::network::is_local;
 
 /// Whether decisions become actions.
@@ -47,8 +48,12 @@ pub struct ServicePolicy {
     pub fast_interval: Duration,
     /// How long one probe may take.
     pub timeout: Duration,
-    /// A pass that takes longer is degraded.
-    pub latency_limit: Option<Duration>,
+    /// What an HTTP answer must be like to pass.
+    pub expected: Expected,
+    /// Redirects that the probe follows at most.
+    pub redirects: u32,
+    /// A file with certificates (PEM) that the probe trusts beside the usual ones.
+    pub ca_file: Option<String>,
     /// Consecutive hard failures that make it unhealthy.
     pub fall: u32,
     /// Consecutive failures, hard or soft, that make it unhealthy.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
+use super::expected::{Expected, Mismatch};
+
 /// What came back from one probe, before any judgement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Measured {
@@ -22,8 +24,13 @@ pub struct Measured {
 /// The answers that a probe can get.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// An HTTP status.
+    /// An HTTP status. Nothing else of the answer was looked at.
     Status(u16),
+    /// An HTTP answer of a status that passes, of which more than the status was looked at.
+    Examined(Examined),
+    /// The peer answers, and what it says speaks of configuration: a certificate that is not trusted, redirects
+    /// without end. The cause in words.
+    Misconfigured(String),
     /// No connection, or one that broke off: refused, reset, no route, handshake failed. The cause in words.
     NoConnection(String),
     /// No connection within the time limit.
@@ -38,15 +45,24 @@ pub enum Answer {
     OwnFault(String),
 }
 
+/// What an HTTP answer of a status that passes was like.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Examined {
+    /// How the body compares with what is expected of it.
+    pub body: Result<(), Mismatch>,
+    /// When the TLS certificate ends; none where there is none, or nobody asks.
+    pub certificate_ends_at: Option<Timestamp>,
+}
+
 /// How serious a failure is for the decision to heal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The service is certainly not serving: refused, reset, 5xx.
+    /// The service is certainly not serving, or says itself that it is not well: refused, reset, 5xx.
     Hard,
     /// The service took the connection and said nothing: it may only be busy.
     Soft,
-    /// The answer speaks of configuration (401, 404, a redirect): a restart would not help.
+    /// The answer speaks of configuration (401, 404, a certificate that is not trusted): a restart would not help.
     Configuration,
 }
 
@@ -55,7 +71,7 @@ pub enum Severity {
 pub enum Class {
     /// As it should be.
     Pass,
-    /// As it should be, but slower than the service's latency limit.
+    /// As it should be today, but slower than the service's latency limit, or with a certificate that ends soon.
     Degraded,
     /// Not as it should be.
     Fail(Severity),
@@ -106,21 +122,30 @@ pub struct Reading {
     pub class: Class,
     /// The contract's word for it.
     pub status: Status,
-    /// What is wrong; none for a pass.
+    /// What is wrong, or about to be; none for a pass.
     pub error: Option<Arc<str>>,
 }
 
 impl Reading {
     /// Judges what came back. `resolver_works` says whether our resolver has lately found another name, which
     /// tells a name that is gone (as a stopped container's is) from a resolver that is dead.
-    pub fn judge(measured: &Measured, latency_limit: Option<Duration>, resolver_works: bool) -> Self {
+    pub fn judge(measured: &Measured, expected: &Expected, resolver_works: bool) -> Self {
         use Severity::{Configuration, Hard, Soft};
         let took = measured.finished_at.since(measured.started_at);
         let (class, status, error) = match &measured.answer {
-            Answer::Status(200) if latency_limit.is_some_and(|limit| took > limit) => {
-                (Class::Degraded, Status::Healthy, None)
+            Answer::Status(code) if expected.statuses.contain(*code) => {
+                passed(flaw(measured, expected, None))
             }
-            Answer::Status(200) => (Class::Pass, Status::Healthy, None),
+            Answer::Examined(Examined { body: Ok(()), certificate_ends_at }) => {
+                passed(flaw(measured, expected, *certificate_ends_at))
+            }
+            Answer::Examined(Examined { body: Err(mismatch), .. }) => {
+                let severity = if mismatch.is_about_health() { Hard } else { Configuration };
+                (Class::Fail(severity), Status::Unhealthy, Some(mismatch.to_string()))
+            }
+            Answer::Misconfigured(cause) => {
+                (Class::Fail(Configuration), Status::Unhealthy, Some(cause.clone()))
+            }
             Answer::Status(code) => {
                 let severity = if *code >= 500 { Hard } else { Configuration };
                 (Class::Fail(severity), Status::Unhealthy, Some(format!("HTTP {code}")))
@@ -165,6 +190,32 @@ impl Reading {
     }
 }
 
+fn passed(flaw: Option<String>) -> (Class, Status, Option<String>) {
+    (if flaw.is_some() { Class::Degraded } else { Class::Pass }, Status::Healthy, flaw)
+}
+
+/// What is not as it should be with an answer that passes all the same.
+fn flaw(measured: &Measured, expected: &Expected, certificate_ends_at: Option<Timestamp>) -> Option<String> {
+    let now = measured.finished_at;
+    let took = now.since(measured.started_at);
+    let left = certificate_ends_at.map(|end| end.since(now));
+    if let (Some(left), Some(wanted)) = (left, expected.certificate_for)
+        && left < wanted
+    {
+        return Some(format!(
+            "the certificate ends in {}, before the {} that are asked for",
+            days(left),
+            days(wanted)
+        ));
+    }
+    let limit = expected.latency_limit.filter(|limit| took > *limit)?;
+    Some(format!("took {:.2} s, more than {:.2} s", took.as_secs_f64(), limit.as_secs_f64()))
+}
+
+fn days(duration: Duration) -> String {
+    format!("{:.1} days", duration.as_secs_f64() / 86_400.0)
+}
+
 fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
@@ -184,6 +235,7 @@ pub struct ErrorEntry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::expected::Statuses;
     use super::*;
 
     fn judged(answer: Answer, resolver_works: bool) -> (Class, Status) {
@@ -194,7 +246,7 @@ mod tests {
             answer,
             name_found_at: None,
         };
-        let reading = Reading::judge(&measured, Some(Duration::from_secs(3)), resolver_works);
+        let reading = Reading::judge(&measured, &Expected::default(), resolver_works);
         (reading.class, reading.status)
     }
 
@@ -210,13 +262,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_pass_beyond_the_latency_limit_is_degraded() {
+    fn judged_as(answer: Answer, expected: &Expected) -> (Class, Option<String>) {
         let started_at = Timestamp::from_micros(0);
         let finished_at = started_at + Duration::from_secs(2);
-        let measured = Measured { started_at, finished_at, answer: Answer::Status(200), name_found_at: None };
-        let reading = Reading::judge(&measured, Some(Duration::from_secs(1)), true);
-        assert_eq!((reading.class, reading.status), (Class::Degraded, Status::Healthy));
+        let measured = Measured { started_at, finished_at, answer, name_found_at: None };
+        let reading = Reading::judge(&measured, expected, true);
+        (reading.class, reading.error.as_deref().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_pass_beyond_the_latency_limit_is_degraded() {
+        let expected = Expected { latency_limit: Some(Duration::from_secs(1)), ..Expected::default() };
+        let slow = Some("took 2.00 s, more than 1.00 s".to_owned());
+        assert_eq!(judged_as(Answer::Status(200), &expected), (Class::Degraded, slow));
+    }
+
+    #[test]
+    fn the_statuses_that_pass_are_a_setting_and_the_others_keep_their_meaning() {
+        let statuses = Statuses::parse("204, 500-503").unwrap();
+        let expected = Expected { statuses, ..Expected::default() };
+        assert_eq!(judged_as(Answer::Status(204), &expected).0, Class::Pass);
+        assert_eq!(judged_as(Answer::Status(503), &expected).0, Class::Pass);
+        assert_eq!(judged_as(Answer::Status(200), &expected).0, Class::Fail(Severity::Configuration));
+        assert_eq!(judged_as(Answer::Status(504), &expected).0, Class::Fail(Severity::Hard));
+    }
+
+    #[test]
+    fn a_service_that_says_it_is_not_well_fails_hard_and_an_answer_of_another_form_is_configuration() {
+        let answer = |mismatch| Answer::Examined(Examined { body: Err(mismatch), certificate_ends_at: None });
+        let severity = |mismatch| judged_as(answer(mismatch), &Expected::default()).0;
+        assert_eq!(severity(Mismatch::NoText("ok".into())), Class::Fail(Severity::Hard));
+        for mismatch in [Mismatch::NotJson, Mismatch::NoValue("/db".into()), Mismatch::TooLong] {
+            assert_eq!(severity(mismatch), Class::Fail(Severity::Configuration));
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_told_and_does_not_fail_the_service() {
+        let expected =
+            Expected { certificate_for: Some(Duration::from_secs(14 * 86_400)), ..Expected::default() };
+        let ending_in = |days: u64| {
+            let end = Timestamp::from_micros(2_000_000) + Duration::from_secs(days * 86_400);
+            Answer::Examined(Examined { body: Ok(()), certificate_ends_at: Some(end) })
+        };
+        assert_eq!(judged_as(ending_in(14), &expected), (Class::Pass, None));
+        let (class, told) = judged_as(ending_in(13), &expected);
+        assert_eq!(class, Class::Degraded);
+        assert_eq!(
+            told.unwrap(),
+            "the certificate ends in 13.0 days, before the 14.0 days that are asked for"
+        );
+        let untrusted = Answer::Misconfigured("the certificate has expired".into());
+        assert_eq!(judged_as(untrusted, &expected).0, Class::Fail(Severity::Configuration));
     }
 
     #[test]

@@ -1,23 +1,23 @@
-//! `GET` over HTTP or HTTPS: the status tells.
+//! `GET` over HTTP or HTTPS: the status tells, and what else of the answer somebody asks for.
 
 use std::error::Error;
-use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Url, redirect};
+use reqwest::tls::TlsInfo;
+use reqwest::{Client, Response, Url};
+use shared::clock::Timestamp;
 
-use super::resolver::{Bounded, SystemResolver, Unresolved};
-use crate::domain::reading::Answer;
+use super::client::{Clients, InvalidClient};
+use super::failure::{in_words, is_own_fault};
+use super::resolver::Unresolved;
+use crate::domain::expected::Expected;
+use crate::domain::policy::ServicePolicy;
+use crate::domain::reading::{Answer, Examined};
 
 /// A body is read up to here: enough to see that it comes, not enough to be harmed by it.
 const MAX_BODY: usize = 64 * 1024;
-/// Part of the time limit within which the connection must be there. The rest tells a host that cannot be
-/// reached from one that accepts and is silent.
-const CONNECT_SHARE: f64 = 0.95;
-/// Part of the time limit within which the name must be found; the connection's part includes it. Whoever drops
-/// our questions to the resolver must not look like a service that cannot be reached.
-const RESOLVE_SHARE: f64 = 0.5;
+/// So much of the body of an answer that fails is kept as evidence.
+const KEPT_BODY: usize = 4 * 1024;
 /// Beyond this many times the limit it was we who were too slow.
 const LATE: f64 = 1.5;
 
@@ -26,32 +26,42 @@ pub(super) struct HttpProbe {
     client: Client,
     url: Url,
     timeout: Duration,
+    expected: Expected,
 }
 
-/// A client for probes with this time limit: a fresh connection each, no redirects, no proxy.
-pub(super) fn client(timeout: Duration, resolver: Arc<SystemResolver>) -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(concat!("health-monitor/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .connect_timeout(timeout.mul_f64(CONNECT_SHARE))
-        .dns_resolver(Arc::new(Bounded { resolver, limit: timeout.mul_f64(RESOLVE_SHARE) }))
-        .build()
+/// What came back, and the beginning of its body when it fails.
+pub(super) struct Reply {
+    pub(super) answer: Answer,
+    pub(super) failing: Option<FailingBody>,
+}
+
+/// The beginning of the body of an answer that fails.
+pub(super) struct FailingBody {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self { answer, failing: None }
+    }
 }
 
 impl HttpProbe {
-    pub(super) fn new(client: Client, url: &str, timeout: Duration) -> Result<Self, String> {
-        let url = url.parse().map_err(|error| format!("{url} is not a URL ({error})"))?;
-        Ok(Self { client, url, timeout })
+    /// Services with the same demands on a client share it.
+    pub(super) fn new(service: &ServicePolicy, clients: &mut Clients) -> Result<Self, InvalidClient> {
+        let url = &service.probe_url;
+        let url = url.parse().map_err(|error| InvalidClient(format!("{url} is not a URL ({error})")))?;
+        let client = clients.of(service)?;
+        Ok(Self { client, url, timeout: service.timeout, expected: service.expected.clone() })
     }
 
     /// Asks once. `elapsed` gives the time since the probe began.
-    pub(super) async fn ask(&self, elapsed: impl Fn() -> Duration) -> Answer {
+    pub(super) async fn ask(&self, elapsed: impl Fn() -> Duration) -> Reply {
         match tokio::time::timeout(self.timeout, self.fetch()).await {
-            Ok(Ok(status)) => Answer::Status(status),
-            Ok(Err(error)) => self.unless_late(failure(&error), elapsed()),
-            Err(_) => self.unless_late(Answer::Silent, elapsed()),
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => self.unless_late(failure(&error), elapsed()).into(),
+            Err(_) => self.unless_late(Answer::Silent, elapsed()).into(),
         }
     }
 
@@ -64,16 +74,59 @@ impl HttpProbe {
         answer
     }
 
-    async fn fetch(&self) -> reqwest::Result<u16> {
+    async fn fetch(&self) -> reqwest::Result<Reply> {
         let mut response = self.client.get(self.url.clone()).send().await?;
-        let mut read = 0;
-        while read < MAX_BODY
-            && let Some(chunk) = response.chunk().await?
-        {
-            read += chunk.len();
-        }
-        Ok(response.status().as_u16())
+        let status = response.status().as_u16();
+        let is_accepted = self.expected.statuses.contain(status);
+        let certificate = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        let certificate_ends_at = certificate.and_then(end_of);
+        let keep = match (is_accepted, &self.expected.body) {
+            (true, None) => 0,
+            (true, Some(_)) => MAX_BODY,
+            (false, _) => KEPT_BODY,
+        };
+        let Body { mut kept, is_cut } = read(&mut response, keep).await?;
+        let body = match &self.expected.body {
+            Some(expected) if is_accepted => expected.compare(&kept, is_cut),
+            Some(_) | None => Ok(()),
+        };
+        let fails = !is_accepted || body.is_err();
+        let is_examined = is_accepted && (self.expected.body.is_some() || certificate_ends_at.is_some());
+        let answer = if is_examined {
+            Answer::Examined(Examined { body, certificate_ends_at })
+        } else {
+            Answer::Status(status)
+        };
+        kept.truncate(KEPT_BODY);
+        Ok(Reply { answer, failing: fails.then_some(FailingBody { status, body: kept }) })
     }
+}
+
+/// What was read of a body.
+struct Body {
+    kept: Vec<u8>,
+    /// There is more of it, or there may be.
+    is_cut: bool,
+}
+
+/// Reads a body up to its limit and keeps its beginning.
+async fn read(response: &mut Response, keep: usize) -> reqwest::Result<Body> {
+    let (mut kept, mut length) = (Vec::new(), 0);
+    while length < MAX_BODY
+        && let Some(chunk) = response.chunk().await?
+    {
+        let room = keep - kept.len();
+        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        length += chunk.len();
+    }
+    Ok(Body { is_cut: length >= MAX_BODY, kept })
+}
+
+/// When a certificate (DER) ends. One that cannot be read has been trusted by the handshake nevertheless.
+fn end_of(certificate: &[u8]) -> Option<Timestamp> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(Timestamp::from_micros(seconds.saturating_mul(1_000_000)))
 }
 
 fn failure(error: &reqwest::Error) -> Answer {
@@ -83,14 +136,39 @@ fn failure(error: &reqwest::Error) -> Answer {
             Unresolved::ResolverFailed(reason) => Answer::ResolverFailed(reason.clone()),
         };
     }
+    if error.is_redirect() {
+        return Answer::Misconfigured(format!(
+            "the answer redirects too often or in a circle ({})",
+            deepest(error)
+        ));
+    }
     if error.is_connect() && error.is_timeout() {
         return Answer::ConnectTimeout;
     }
     match cause::<std::io::Error>(error) {
         Some(io) if is_own_fault(io) => Answer::OwnFault(io.to_string()),
-        Some(io) => Answer::NoConnection(in_words(io)),
+        Some(io) => match handshake(io) {
+            Some(tls) => of_handshake(tls),
+            None => Answer::NoConnection(in_words(io)),
+        },
         None => Answer::NoConnection(deepest(error)),
     }
+}
+
+/// The error of TLS that this one carries, itself or in another one. An error of this kind hides what it carries
+/// from the chain of causes.
+fn handshake(error: &std::io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| handshake(inner.downcast_ref()?))
+}
+
+/// A certificate that is not trusted, or no protocol in common: the peer is there, and a restart changes neither.
+fn of_handshake(error: &rustls::Error) -> Answer {
+    use rustls::Error::{InvalidCertificate, NoCertificatesPresented, PeerIncompatible};
+    if matches!(error, InvalidCertificate(_) | NoCertificatesPresented | PeerIncompatible(_)) {
+        return Answer::Misconfigured(format!("TLS: {error}"));
+    }
+    Answer::NoConnection(format!("TLS: {error}"))
 }
 
 /// Finds an error of this type among the causes.
@@ -104,49 +182,33 @@ fn deepest(error: &reqwest::Error) -> String {
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Errors of this host: without local network, addresses, descriptors or memory nothing can be said of others.
-fn is_own_fault(error: &std::io::Error) -> bool {
-    // Linux: ENFILE 23, EMFILE 24, ENOBUFS 105; the standard library gives them no kind of their own.
-    const NO_DESCRIPTORS: [i32; 3] = [23, 24, 105];
-    let is_local = matches!(
-        error.kind(),
-        ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-            | ErrorKind::AddrNotAvailable
-            | ErrorKind::OutOfMemory
-    );
-    is_local || error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code))
-}
-
-fn in_words(error: &std::io::Error) -> String {
-    const WORDS: [(ErrorKind, &str); 5] = [
-        (ErrorKind::ConnectionRefused, "connection refused"),
-        (ErrorKind::ConnectionReset, "connection reset"),
-        (ErrorKind::ConnectionAborted, "connection aborted"),
-        (ErrorKind::HostUnreachable, "no route to host"),
-        (ErrorKind::UnexpectedEof, "the connection was closed before the answer"),
-    ];
-    let known = WORDS.iter().find(|(kind, _)| *kind == error.kind());
-    known.map_or_else(|| error.to_string(), |(_, words)| (*words).into())
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    use std::sync::Arc;
+
+    use super::super::client::Demands;
+    use super::super::resolver::SystemResolver;
     use super::*;
 
     const LIMIT: Duration = Duration::from_millis(400);
 
+    async fn reply_of(url: &str, expected: Expected) -> Reply {
+        let demands = Demands { timeout: LIMIT, ..Demands::default() };
+        let client = Clients::new(resolver()).with(demands).unwrap();
+        let probe = HttpProbe { client, url: url.parse().unwrap(), timeout: LIMIT, expected };
+        probe.ask(|| LIMIT).await
+    }
+
     fn resolver() -> Arc<SystemResolver> {
-        let clock = shared::clock::Clock::starting_after(shared::clock::Timestamp::default());
+        let clock = shared::clock::Clock::starting_after(Timestamp::default());
         Arc::new(SystemResolver::new(Arc::new(clock)))
     }
 
     async fn answer_of(url: &str) -> Answer {
-        let probe = HttpProbe::new(client(LIMIT, resolver()).unwrap(), url, LIMIT).unwrap();
-        probe.ask(|| LIMIT).await
+        reply_of(url, Expected::default()).await.answer
     }
 
     /// A peer that reads the request, writes these bytes, then closes or stays.

@@ -31,7 +31,7 @@ pub(super) const RECOVERY_COMMAND: Section = Section {
 pub(super) const PER_SERVICE: Section = Section {
     key: "services",
     doc: "The services to watch, by name, in place of the seven default ones",
-    chapters: &[SERVICE_PROBING, SERVICE_HEALING, SERVICE_RECOVERY],
+    chapters: &[SERVICE_PROBING, SERVICE_ANSWER, SERVICE_HEALING, SERVICE_RECOVERY],
     sections: &[RECOVERY_COMMAND],
     members_at_most: Some(MAX_SERVICES),
 };
@@ -56,7 +56,25 @@ const SERVICE_PROBING: Chapter = Chapter {
             .inherits("PASSES_BEFORE_HEALTHY"),
         Setting::new("start_period", UP_TO_A_DAY, "Failures are not counted for this long after a start")
             .inherits("START_PERIOD"),
-        Setting::new("latency_limit", TENTH_TO_A_DAY, "A pass that takes longer is degraded"),
+    ],
+};
+
+const SERVICE_ANSWER: Chapter = Chapter {
+    heading: "What a good answer is",
+    settings: &[
+        Setting::new("expected_status", Kind::Text, "Statuses that pass: single ones and ranges").or("200"),
+        Setting::new("body_contains", Kind::Text, "Text that the body must contain"),
+        Setting::new("body_json", Kind::Text, "Value that the body must have, as /json/pointer=value"),
+        Setting::new("latency_limit", UP_TO_TEN_MINUTES, "A pass that takes longer is degraded"),
+        Setting::new(
+            "certificate_days",
+            Kind::Whole { min: 1, max: 3_650 },
+            "A pass is degraded when the TLS certificate ends within so many days",
+        )
+        .unit("days"),
+        Setting::new("ca_file", Kind::Text, "File with certificates (PEM) to trust beside the usual ones"),
+        Setting::new("redirects", Kind::Whole { min: 0, max: 10 }, "Redirects that are followed at most")
+            .or("0"),
     ],
 };
 

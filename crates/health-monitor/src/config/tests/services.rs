@@ -28,7 +28,7 @@ services:
     );
     assert_eq!((web.fall, web.fall_soft, web.rise), (4, 8, 5));
     assert_eq!((web.mode, web.target.name.as_str()), (Mode::Enforce, "web-1"));
-    assert_eq!(web.latency_limit, Some(Duration::from_millis(500)));
+    assert_eq!(web.expected.latency_limit, Some(Duration::from_millis(500)));
     let db = service(&config, "db");
     assert_eq!((db.interval.as_secs(), db.rise, db.fall_soft, db.mode), (20, 3, 6, Mode::Observe));
     assert_eq!(config.platforms.len(), 2);
@@ -120,4 +120,26 @@ fn twenty_thousand_services_are_taken_and_one_more_is_not() {
     };
     assert_eq!(config(&yaml(MAX_SERVICES), &[]).policy.services.len(), MAX_SERVICES);
     assert!(faults(&yaml(MAX_SERVICES + 1), &[]).contains("at most 20000"));
+}
+
+#[test]
+fn what_a_good_answer_is_can_be_wrong_in_many_ways_and_each_is_told() {
+    let yaml = "
+services:
+  status: {url: 'http://x', expected_status: '2xx'}
+  value: {url: 'http://x', body_json: 'status.db=ok'}
+  file: {url: 'https://x', ca_file: /nowhere/ca.pem}
+  no-pem: {url: 'https://x', ca_file: /dev/null}
+";
+    let faults = faults(yaml, &[]);
+    for (key, reason) in [
+        ("services.status.expected_status", "no status from 100 to 599"),
+        ("services.value.body_json", "must begin with /"),
+        ("services.file.ca_file", "/nowhere/ca.pem cannot be read"),
+        ("services.no-pem.ca_file", "no certificate in PEM"),
+    ] {
+        let told = faults.split_once(&format!("{key} = ")).unwrap_or_else(|| panic!("{key}: {faults}")).1;
+        assert!(told.lines().nth(1).unwrap().contains(reason), "{key}: {faults}");
+    }
+    assert!(faults.ends_with("4 faults; nothing was started"), "{faults}");
 }

@@ -49,7 +49,12 @@ impl Supervisor {
                 self.unresolved_since[service].get_or_insert(now);
             }
             Answer::OwnFault(_) | Answer::ConnectTimeout => {}
-            Answer::Status(_) | Answer::NoConnection(_) | Answer::Silent | Answer::UnknownName(_) => {
+            Answer::Status(_)
+            | Answer::Examined(_)
+            | Answer::Misconfigured(_)
+            | Answer::NoConnection(_)
+            | Answer::Silent
+            | Answer::UnknownName(_) => {
                 self.unresolved_since[service] = None;
             }
         }
@@ -67,8 +72,8 @@ impl Supervisor {
     }
 
     fn show(&mut self, service: usize, measured: &Measured, resolver_works: bool) -> Arc<Reading> {
-        let limit = self.policy_of(service).latency_limit;
-        let reading = Arc::new(Reading::judge(measured, limit, resolver_works));
+        let expected = &self.policy_of(service).expected;
+        let reading = Arc::new(Reading::judge(measured, expected, resolver_works));
         let latest = &mut Arc::make_mut(&mut self.latest)[service];
         latest.reading = Some(Arc::clone(&reading));
         latest.missed = self.schedule.missed(service);
