@@ -5,7 +5,7 @@ use std::time::Duration;
 use health_monitor::domain::expected::Mismatch;
 use health_monitor::domain::reading::{Answer, Examined};
 use shared::clock::Timestamp;
-use shared::order::{Observed, Performed, Unreachable};
+use shared::order::{Action, Observed, Performed, Unreachable};
 
 /// How a service answers its probes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +47,17 @@ pub enum OnRestart {
     OrderLost,
 }
 
+/// What a call for help does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnCall {
+    /// Somebody comes and mends it, after this long, without replacing the instance.
+    Helps(Duration),
+    /// It is heard, and nobody comes.
+    Nobody,
+    /// Nobody answers.
+    Refused,
+}
+
 /// A simulated service.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -54,6 +65,8 @@ pub struct Host {
     pub behaviour: Behaviour,
     /// What a restart does.
     pub on_restart: OnRestart,
+    /// What a call for help does.
+    pub on_call: OnCall,
     /// Counts instances.
     pub instance: u32,
     /// Since when the present instance runs.
@@ -74,6 +87,7 @@ impl Host {
         Self {
             behaviour: Behaviour::Up,
             on_restart: OnRestart::Heals(Duration::from_secs(3)),
+            on_call: OnCall::Helps(Duration::from_secs(30)),
             instance: 1,
             started_at: Timestamp::from_micros(0),
             up_at: None,
@@ -129,7 +143,27 @@ impl Host {
     }
 
     /// The platform gets an order. Gives its answer and how long that takes.
-    pub fn restart(&mut self, now: Timestamp) -> (Performed, Duration) {
+    pub fn perform(&mut self, action: Action, now: Timestamp) -> (Performed, Duration) {
+        match action {
+            Action::Restart => self.restart(now),
+            Action::Webhook => self.call(now),
+        }
+    }
+
+    fn call(&mut self, now: Timestamp) -> (Performed, Duration) {
+        let quick = Duration::from_millis(20);
+        match self.on_call {
+            OnCall::Helps(after) => {
+                self.behaviour = Behaviour::Up;
+                self.up_at = Some(now + after);
+                (Performed::Accepted, quick)
+            }
+            OnCall::Nobody => (Performed::Accepted, quick),
+            OnCall::Refused => (Performed::NotRun { reason: "no connection".into() }, quick),
+        }
+    }
+
+    fn restart(&mut self, now: Timestamp) -> (Performed, Duration) {
         let second = Duration::from_secs(1);
         match self.on_restart {
             OnRestart::Heals(after) => {

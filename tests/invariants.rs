@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use health_monitor::domain::attempts::ATTEMPTS_WITHIN;
 use health_monitor::domain::availability::Window;
 use health_monitor::domain::expected::Mismatch;
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::reading::Answer;
-use health_monitor::domain::recovery::{Phase, Trigger};
-use health_monitor::domain::state::ATTEMPTS_WITHIN;
+use health_monitor::domain::recovery::{Outcome, Phase, Trigger};
 use shared::clock::Timestamp;
 use shared::order::Order;
 
@@ -123,6 +123,31 @@ impl World {
         let most = limits.most_services(self.policy.services.len());
         let is_within = most.is_none_or(|most| services.len() < most || services.contains(&&order.service));
         assert!(is_within, "{}: {} services were acted upon lately", order.service, services.len());
+    }
+
+    /// The next step is taken only after the one before was tried and did not help, or was passed over for a reason
+    /// that is said; a step back only after lasting health.
+    pub(super) fn must_climb_step_by_step(&mut self, fact: &Fact) {
+        let Fact::Recovery(recovery) = fact else { return };
+        let last = self.ends.get(&recovery.service).copied();
+        match (recovery.phase, recovery.outcome) {
+            (Phase::Acting, _) => {
+                let from = last.map_or(1, |(step, _)| step);
+                let has_failed =
+                    last.is_some_and(|(_, end)| matches!(end, Outcome::NotRecovered | Outcome::ActionFailed));
+                let most = from + usize::from(has_failed);
+                assert!(recovery.step >= from, "{}: a step back to {}", recovery.service, recovery.step);
+                let is_explained = recovery.step <= most || !recovery.skipped.is_empty();
+                assert!(is_explained, "{}: from step {from} to {}", recovery.service, recovery.step);
+            }
+            (
+                Phase::Finished,
+                Some(outcome @ (Outcome::Recovered | Outcome::NotRecovered | Outcome::ActionFailed)),
+            ) => {
+                self.ends.insert(recovery.service.clone(), (recovery.step, outcome));
+            }
+            (Phase::Preflight | Phase::Verifying | Phase::Finished, _) => {}
+        }
     }
 
     /// Checks what must hold at every moment between two turns.

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use health_monitor::domain::fleet::PauseKind;
+use health_monitor::domain::ladder::Step;
 use health_monitor::domain::policy::{Mode, Policy};
 use health_monitor::domain::supervisor::{Event, Resettable};
 use shared::clock::Timestamp;
-use shared::order::Backend;
-use tests::host::{Behaviour, OnRestart};
+use shared::order::{Action, Backend};
+use tests::host::{Behaviour, OnCall, OnRestart};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 #[test]
@@ -107,6 +108,11 @@ fn set(mut now: Policy, line: &str) -> Policy {
         ["backend", "none"] => {
             now.services.iter_mut().for_each(|service| service.target.backend = Backend::None);
         }
+        [name, "steps", ..] => {
+            let steps = line.split_once(" steps ").map_or("", |(_, steps)| steps);
+            let service = now.services.iter_mut().find(|service| service.name.as_str() == *name);
+            service.unwrap_or_else(|| panic!("service {name}")).steps = steps.split(", ").map(step).collect();
+        }
         [name, "needs", needed] => {
             let service = now.services.iter_mut().find(|service| service.name.as_str() == *name);
             service.unwrap_or_else(|| panic!("service {name}")).depends_on.push((*needed).into());
@@ -128,6 +134,20 @@ fn set(mut now: Policy, line: &str) -> Policy {
         _ => panic!("setting {line}"),
     }
     now
+}
+
+/// `restart`, `restart x2`, `restart within 60`.
+fn step(text: &str) -> Step {
+    let words: Vec<&str> = text.split(' ').collect();
+    let action = Action::ALL.into_iter().find(|action| action.as_str() == words[0]);
+    let mut step = Step::new(action.unwrap_or_else(|| panic!("step {text}")));
+    match words[1..] {
+        [] => {}
+        ["within", seconds] => step.within = Some(Duration::from_secs(seconds.parse().unwrap())),
+        [times] => step.attempts = times[1..].parse().unwrap(),
+        _ => panic!("step {text}"),
+    }
+    step
 }
 
 fn happen(world: &mut World, what: &str) {
@@ -211,6 +231,11 @@ fn host(world: &mut World, name: &str, words: &[&str]) {
         ["cannot", "be", "restarted"] => host.on_restart = OnRestart::Refused,
         ["fails", "to", "restart"] => host.on_restart = OnRestart::Fails,
         ["restarts", "without", "an", "answer"] => host.on_restart = OnRestart::AnswerLost,
+        ["is", "helped", "when", "somebody", "is", "called"] => {
+            host.on_call = OnCall::Helps(Duration::from_secs(30));
+        }
+        ["waits", "in", "vain", "when", "somebody", "is", "called"] => host.on_call = OnCall::Nobody,
+        ["finds", "nobody", "to", "call"] => host.on_call = OnCall::Refused,
         ["loses", "orders"] => host.on_restart = OnRestart::OrderLost,
         ["has", "no", "identity"] => host.tells_instances = false,
         ["cannot", "be", "inspected"] => host.platform_answers = false,

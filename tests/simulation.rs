@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::health::HealthState;
+use health_monitor::domain::ladder::Step;
 use health_monitor::domain::policy::Policy;
 use health_monitor::domain::supervisor::{Event, Resettable};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use tests::host::{Behaviour, Host, OnRestart};
+use shared::order::Action;
+use tests::host::{Behaviour, Host, OnCall, OnRestart};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 /// Steps over all worlds, unless the environment says otherwise.
@@ -65,6 +67,11 @@ fn some_policy(random: &mut StdRng) -> Policy {
         service.fall_soft = service.fall * 2;
         service.rise = random.random_range(1..4);
         service.verification_timeout = Duration::from_secs(random.random_range(20..200));
+        let steps = (0..random.random_range(1..4)).map(|_| {
+            let attempts = random.random_range(1..3);
+            Step { attempts, ..Step::new(*Action::ALL.choose(random).unwrap()) }
+        });
+        service.steps = steps.collect();
     }
     policy.max_in_flight = random.random_range(1..10);
     policy.fleet.max_concurrent = random.random_range(1..4);
@@ -124,7 +131,11 @@ fn some_service(world: &World, random: &mut StdRng) -> String {
 
 fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
     use Behaviour::{NameGone, OtherForm, OwnFault, Refuses, SaysItIsSick, Silent, Status, Untrusted, Up};
-    match random.random_range(0..6) {
+    match random.random_range(0..7) {
+        6 => {
+            let calls = [OnCall::Helps(Duration::from_secs(20)), OnCall::Nobody, OnCall::Refused];
+            host.on_call = *calls.choose(random).unwrap();
+        }
         0 => host.replace(now),
         1 => host.tells_instances = random.random(),
         2 => host.platform_answers = random.random_ratio(3, 4),

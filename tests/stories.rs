@@ -10,6 +10,7 @@ mod daemon;
 mod docker;
 mod guards;
 mod hostile;
+mod ladder;
 mod receivers;
 mod storage;
 mod tls;

@@ -6,15 +6,16 @@ use std::time::Duration;
 use health_monitor::domain::dependency::Dependencies;
 use health_monitor::domain::expected::Expected;
 use health_monitor::domain::fact::Fact;
+use health_monitor::domain::ladder::Step;
 use health_monitor::domain::network::Witness;
 use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ServicePolicy};
 use health_monitor::domain::reading::{Answer, Measured};
-use health_monitor::domain::recovery::Guard;
+use health_monitor::domain::recovery::{Guard, Outcome};
 use health_monitor::domain::state::State;
 use health_monitor::domain::supervisor::{self, Event, Supervisor, Work};
 use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
-use shared::order::{Backend, Order, OrderId, ServiceName, Target};
+use shared::order::{Action, Backend, Order, OrderId, ServiceName, Target};
 
 use crate::describe;
 use crate::host::Host;
@@ -66,6 +67,8 @@ pub struct World {
     pub(super) stable: Vec<(Timestamp, ServiceName)>,
     /// What the last look before acting saw.
     pub(super) last_looks: BTreeMap<ServiceName, (Timestamp, Answer)>,
+    /// How the last attempt of a service ended, with its step.
+    pub(super) ends: BTreeMap<ServiceName, (usize, Outcome)>,
     name_found_at: Option<Timestamp>,
     pub(super) budget_reset_at: Timestamp,
     pub(super) journal: Vec<(Timestamp, String)>,
@@ -101,6 +104,8 @@ pub fn policy(names: &[&str]) -> Policy {
             stable_for: seconds(600),
             mode: Mode::Enforce,
             target: Target { backend: Backend::Docker, name: (*name).into() },
+            steps: [Step::new(Action::Restart)].into(),
+            escalation: Some(Target { backend: Backend::Webhook, name: "on-call".into() }),
             depends_on: Vec::new(),
             failure_domain: None,
         })
@@ -146,6 +151,7 @@ impl World {
             sentinels: SENTINELS,
             stable: Vec::new(),
             last_looks: BTreeMap::new(),
+            ends: BTreeMap::new(),
             name_found_at: None,
             budget_reset_at: Timestamp::default(),
             journal: Vec::new(),
@@ -243,11 +249,12 @@ impl World {
                 self.log(&describe::fact(fact));
             }
             self.must_be_new(fact);
+            self.must_climb_step_by_step(fact);
             match fact {
-                Fact::ServiceStable { service } => self.stable.push((self.now, service.clone())),
+                Fact::ServiceStable { service } => self.forget(service),
                 Fact::GuardReset { guard: Guard::Budget, .. } => self.budget_reset_at = self.now,
                 Fact::GuardReset { guard: Guard::Quarantine, service: Some(service), .. } => {
-                    self.stable.push((self.now, service.clone()));
+                    self.forget(service);
                 }
                 _ => {}
             }
@@ -263,6 +270,12 @@ impl World {
         if crash == Some(Crash::AfterWork) {
             self.kill_monitor();
         }
+    }
+
+    /// The attempts of a service are forgotten, and with them its place on the ladder.
+    fn forget(&mut self, service: &ServiceName) {
+        self.stable.push((self.now, service.clone()));
+        self.ends.remove(service);
     }
 
     fn perform(&mut self, work: Work) {
@@ -295,7 +308,7 @@ impl World {
                 self.must_be_needed(&order);
                 self.orders.push((self.now, order.clone()));
                 let Some(host) = self.hosts.get_mut(&order.service) else { return };
-                let (performed, takes) = host.restart(self.now);
+                let (performed, takes) = host.perform(order.action, self.now);
                 if matches!(performed, shared::order::Performed::NotRun { .. }) {
                     self.not_run.push(order.id);
                 }

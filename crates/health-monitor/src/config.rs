@@ -7,6 +7,7 @@ mod fleet;
 mod limits;
 mod services;
 mod settings;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,6 +44,8 @@ pub struct Config {
     pub sentinels: Vec<String>,
     /// By which means each service of the policy is healed; one entry for every one of them.
     pub platforms: BTreeMap<ServiceName, PlatformSettings>,
+    /// Who is called for help by a step of the ladder; one entry for every service that has such a step.
+    pub escalations: BTreeMap<ServiceName, PlatformSettings>,
     /// Who may change something.
     pub access: AccessSettings,
     /// How log lines are written.
@@ -113,6 +116,7 @@ impl Config {
             },
             sentinels,
             platforms: watched.platforms,
+            escalations: watched.escalations,
             access,
             log_format: LogFormat::from_word(root.text("LOG_FORMAT").unwrap_or_default()),
             elasticsearch_enabled: root.boolean("ELASTICSEARCH_ENABLED"),

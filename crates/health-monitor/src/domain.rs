@@ -1,8 +1,10 @@
 //! The pure core: every decision of the daemon, as functions of state, event and time.
 
+pub mod attempts;
 pub mod availability;
 pub mod census;
 pub mod dependency;
+pub mod effect;
 pub mod expected;
 pub mod fact;
 pub mod flapping;

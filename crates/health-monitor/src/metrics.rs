@@ -14,12 +14,13 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use shared::engine::Handle;
+use shared::order::Action;
 
 use crate::domain::recovery::Guard;
 use crate::domain::supervisor::Supervisor;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "health_monitor_availability_ratio",
     "health_monitor_build_info",
     "health_monitor_check_duration_seconds",
@@ -35,6 +36,7 @@ pub const NAMES: [&str; 16] = [
     "health_monitor_recovery_duration_seconds",
     "health_monitor_service_failures",
     "health_monitor_service_up",
+    "health_monitor_steps_skipped_total",
     "http_server_request_duration_seconds",
 ];
 
@@ -108,6 +110,9 @@ impl Collector for ViewCollector {
         let help = "Recoveries held back by reason";
         counters(&mut encoder, "health_monitor_healing_suppressed", help, "reason", guards)?;
         availability::encode(&view, &mut encoder)?;
+        let skipped = Action::ALL.map(|a| (a.as_str(), totals.skipped.get(&a).copied().unwrap_or(0)));
+        let help = "Steps passed over because they have seldom helped";
+        counters(&mut encoder, "health_monitor_steps_skipped", help, "action", skipped)?;
         self.encode_recovery_and_journal(encoder)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
 use shared::engine::{Perform, Performing};
-use shared::order::{Observed, Order, ServiceName, Unreachable};
+use shared::order::{Action, Observed, Order, ServiceName, Unreachable};
 use shared::platform::Platform;
 
 use crate::domain::network::Witness;
@@ -17,21 +17,25 @@ use crate::probe::{Probes, Sentinels};
 #[derive(Clone)]
 pub struct Performer {
     probes: Arc<Probes>,
-    platforms: Arc<BTreeMap<ServiceName, Platform>>,
+    means: Arc<Means>,
     sentinels: Arc<Sentinels>,
     durations: Histogram,
 }
 
+/// By which means services are acted upon.
+#[derive(Debug, Default)]
+pub struct Means {
+    /// What restarts each service; one entry for every one of them.
+    pub platforms: BTreeMap<ServiceName, Platform>,
+    /// Who is called for help, for every service that has such a step.
+    pub escalations: BTreeMap<ServiceName, Platform>,
+}
+
 impl Performer {
     /// Every service must have its probe and its platform; `durations` gets each probe's duration in seconds.
-    pub fn new(
-        probes: Probes,
-        platforms: BTreeMap<ServiceName, Platform>,
-        sentinels: Sentinels,
-        durations: Histogram,
-    ) -> Self {
-        let (probes, platforms) = (Arc::new(probes), Arc::new(platforms));
-        Self { probes, platforms, sentinels: Arc::new(sentinels), durations }
+    pub fn new(probes: Probes, means: Means, sentinels: Sentinels, durations: Histogram) -> Self {
+        let (probes, means) = (Arc::new(probes), Arc::new(means));
+        Self { probes, means, sentinels: Arc::new(sentinels), durations }
     }
 
     /// The function that the engine calls for each piece of work.
@@ -78,7 +82,7 @@ impl Performer {
 
     /// Asks the platform of a service for its instance.
     pub async fn inspect(&self, service: &ServiceName) -> Result<Observed, Unreachable> {
-        match self.platforms.get(service) {
+        match self.means.platforms.get(service) {
             Some(platform) => platform.inspect(service).await,
             None => Err(Unreachable { reason: format!("{service} has no platform") }),
         }
@@ -95,10 +99,14 @@ impl Performer {
     async fn perform(&self, order: Order) -> Event {
         let action = order.action.as_str();
         tracing::debug!(service = %order.service, action, recovery_id = %order.id, "order given");
-        let performed = match self.platforms.get(&order.service) {
+        let platform = match order.action {
+            Action::Webhook => self.means.escalations.get(&order.service),
+            Action::Restart => self.means.platforms.get(&order.service),
+        };
+        let performed = match platform {
             Some(platform) => platform.perform(&order).await,
             None => {
-                let reason = format!("{} has no platform", order.service);
+                let reason = format!("{} has nothing that could carry out {action}", order.service);
                 shared::order::Performed::NotRun { reason }
             }
         };

@@ -5,6 +5,7 @@ mod reachability;
 mod signals;
 mod tell;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use shared::http::access::Access;
 use shared::http::probes::Readiness;
 use shared::http::{self, Foundation, HttpMetrics, ServeSettings};
 use shared::journal::{self, Writer};
-use shared::platform::Platform;
+use shared::order::ServiceName;
+use shared::platform::{Platform, PlatformSettings};
 use shared::telemetry;
 
 use crate::api::{self, Api, Sweep};
@@ -23,7 +25,7 @@ use crate::cli::Exit;
 use crate::config::{Config, Loading};
 use crate::domain::supervisor::Supervisor;
 use crate::metrics;
-use crate::perform::Performer;
+use crate::perform::{Means, Performer};
 use crate::probe::{Probes, Sentinels};
 
 use reachability::Reachability;
@@ -61,13 +63,9 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
     let http_metrics = HttpMetrics::register(&mut registry);
 
     let probes = Probes::new(&config.policy, Arc::clone(&clock))?;
-    let platforms = config
-        .platforms
-        .iter()
-        .map(|(service, settings)| Ok((service.clone(), Platform::new(service, settings)?)))
-        .collect::<anyhow::Result<_>>()?;
+    let means = Means { platforms: made(&config.platforms)?, escalations: made(&config.escalations)? };
     let sentinels = Sentinels::new(config.sentinels.clone(), &config.policy);
-    let performer = Performer::new(probes, platforms, sentinels, durations);
+    let performer = Performer::new(probes, means, sentinels, durations);
     let supervisor = Supervisor::new(config.policy.clone(), clock.now());
     let perform = performer.clone().into_perform();
     let (engine, handle) = Engine::new(supervisor, journal, Arc::clone(&clock), perform, tell::fact).await?;
@@ -90,6 +88,12 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
     let access = Access::new(&config.access);
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     run(engine, listener, router, readiness, reachability).await
+}
+
+fn made(
+    settings: &BTreeMap<ServiceName, PlatformSettings>,
+) -> anyhow::Result<BTreeMap<ServiceName, Platform>> {
+    settings.iter().map(|(service, one)| Ok((service.clone(), Platform::new(service, one)?))).collect()
 }
 
 fn open_journal(config: &Config) -> anyhow::Result<Writer> {

@@ -100,13 +100,27 @@ impl fmt::Display for OrderId {
 pub enum Action {
     /// Stop the instance if it still runs, and start it again.
     Restart,
+    /// Call somebody who may know more: a signed webhook.
+    Webhook,
 }
 
 impl Action {
+    /// Every action, mildest first.
+    pub const ALL: [Self; 2] = [Self::Restart, Self::Webhook];
+
     /// The word that API, logs and documents use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restart => "restart",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// Whether another instance is the sign that it took effect.
+    pub fn changes_instance(self) -> bool {
+        match self {
+            Self::Restart => true,
+            Self::Webhook => false,
         }
     }
 }

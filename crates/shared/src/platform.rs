@@ -11,7 +11,7 @@ use secrecy::SecretString;
 pub use self::command::Command;
 pub use self::docker::Docker;
 pub use self::webhook::Webhook;
-use crate::order::{Backend, Observed, Order, Performed, ServiceName, Target, Unreachable};
+use crate::order::{Action, Backend, Observed, Order, Performed, ServiceName, Target, Unreachable};
 
 /// How the Docker Engine is reached and used.
 #[derive(Clone, Debug)]
@@ -139,6 +139,11 @@ impl Platform {
     }
 }
 
+/// The configuration lets no step through that its backend cannot do; an order that comes nevertheless is not run.
+fn not_ours(backend: &str, action: Action) -> Performed {
+    Performed::NotRun { reason: format!("{backend} cannot carry out {}", action.as_str()) }
+}
+
 fn nothing_configured(service: &ServiceName) -> String {
     format!(
         "no recovery backend is configured for service {service}; \
@@ -157,7 +162,7 @@ fn one_line(text: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::order::{Action, OrderId};
+    use crate::order::OrderId;
 
     /// An order to restart `web`, given at 2021-02-25T22:42:10Z.
     pub(super) fn order() -> Order {

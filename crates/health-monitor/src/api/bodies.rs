@@ -9,6 +9,7 @@ use shared::order::OrderId;
 use utoipa::ToSchema;
 
 use super::availability::Availability;
+use crate::domain::effect::Effect;
 use crate::domain::fleet::{Pause, Storm, Tripped};
 use crate::domain::network::{Isolation, Witness};
 use crate::domain::reading::{ErrorEntry, Reading, Severity, Status};
@@ -135,6 +136,9 @@ pub(super) struct Statistics {
     pub(super) availability: BTreeMap<String, Availability>,
     /// The same over all services.
     pub(super) availability_total: Availability,
+    /// How often each action has helped each service within 30 days; a step that helped in fewer than half of at
+    /// least four attempts is skipped.
+    pub(super) effectiveness: BTreeMap<String, BTreeMap<&'static str, Effect>>,
     /// What holds all services back, or would.
     pub(super) guards: Guards,
 }

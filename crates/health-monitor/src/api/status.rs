@@ -9,7 +9,9 @@ use shared::http::{Problem, ProblemBody};
 use super::Api;
 use super::availability::Availability;
 use super::bodies::{Guards, HealthBody, ServiceStatus, Statistics};
+use crate::domain::effect::Effect;
 use crate::domain::recovery::Outcome;
+use crate::domain::view::View;
 
 /// Health of the monitor itself.
 #[utoipa::path(get, path = "/health", tag = "operations",
@@ -89,6 +91,20 @@ pub(super) async fn statistics(State(api): State<Api>) -> Json<Statistics> {
             .map(|watched| (watched.policy.name.to_string(), Availability::of(&watched, &view)))
             .collect(),
         availability_total: Availability::of_all(&view),
+        effectiveness: effectiveness(&view),
         guards: Guards::of(&view),
     })
+}
+
+/// How often each action has helped, of the services that needed one lately.
+fn effectiveness(view: &View) -> BTreeMap<String, BTreeMap<&'static str, Effect>> {
+    let known =
+        view.services().filter_map(|watched| Some((watched.policy.name.to_string(), watched.service?)));
+    known
+        .map(|(name, service)| {
+            let actions = service.effects.all(view.at).map(|(action, effect)| (action.as_str(), effect));
+            (name, actions.collect::<BTreeMap<_, _>>())
+        })
+        .filter(|(_, actions)| !actions.is_empty())
+        .collect()
 }

@@ -8,6 +8,8 @@ use shared::order::{Backend, Target};
 use shared::platform::{CommandSettings, DockerSettings, PlatformSettings, WebhookSettings};
 
 use super::seconds;
+use super::steps::escalates;
+use crate::domain::ladder::Step;
 
 /// How long a webhook may take to answer; it only has to accept the order.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +31,12 @@ impl<'a> Globals<'a> {
     }
 
     /// The means for one service; none after a fault.
-    pub(super) fn platform(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+    pub(super) fn platform(
+        &self,
+        member: &Member,
+        steps: &[Step],
+        faults: &mut Faults,
+    ) -> Option<PlatformSettings> {
         let service = &member.group;
         let own_choice = service.text("recovery_backend").unwrap_or("auto");
         match own_choice {
@@ -37,21 +44,37 @@ impl<'a> Globals<'a> {
             "webhook" => self.webhook(member, faults),
             "command" => self.command(member, faults),
             "none" => Some(PlatformSettings::None),
-            _ => self.automatic(member, faults),
+            _ => self.automatic(member, steps, faults),
         }
     }
 
+    /// Who is called by a step that escalates; none after a fault.
+    pub(super) fn escalation(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let settings = self.webhook_settings(member);
+        if settings.is_none() && !self.is_webhook_refused(member) {
+            let reason =
+                "the step webhook needs RECOVERY_WEBHOOK_URL, or recovery_webhook_url of the service";
+            let service = &member.group;
+            let fault = Fault::new(service.name_of("steps"), reason);
+            faults.push(fault.from_origin(service.origin("steps")));
+        }
+        settings
+    }
+
     /// What the service itself has is nearer than what all have.
-    fn automatic(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+    fn automatic(&self, member: &Member, steps: &[Step], faults: &mut Faults) -> Option<PlatformSettings> {
         let service = &member.group;
+        // A webhook that is called as a step is not also what restarts the service.
+        let is_backend = !escalates(steps);
         let has_restart = restart(service).is_some() || restart(self.root).is_some();
         if !has_restart && inspects(service) {
             let reason = "inspect alone does not heal: set recovery_command.restart too";
             faults.push(service.fault("recovery_command", reason));
             return None;
         }
-        let own = (restart(service).is_some(), service.url("recovery_webhook_url").is_some());
-        let all = (restart(self.root).is_some(), self.root.url("RECOVERY_WEBHOOK_URL").is_some());
+        let own = (restart(service).is_some(), is_backend && service.url("recovery_webhook_url").is_some());
+        let all =
+            (restart(self.root).is_some(), is_backend && self.root.url("RECOVERY_WEBHOOK_URL").is_some());
         match (own, all) {
             ((true, true), _) => {
                 faults.push(ambiguous(service, "recovery_backend", "recovery_webhook_url"));
@@ -79,15 +102,21 @@ impl<'a> Globals<'a> {
     }
 
     fn webhook(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let settings = self.webhook_settings(member);
+        if settings.is_none() && !self.is_webhook_refused(member) {
+            faults.push(self.missing(&member.group, "webhook", "RECOVERY_WEBHOOK_URL"));
+        }
+        settings
+    }
+
+    fn is_webhook_refused(&self, member: &Member) -> bool {
+        member.group.refused.contains("recovery_webhook_url")
+            || self.root.refused.contains("RECOVERY_WEBHOOK_URL")
+    }
+
+    fn webhook_settings(&self, member: &Member) -> Option<PlatformSettings> {
         let own = member.group.url("recovery_webhook_url");
-        let Some(url) = own.or_else(|| self.root.url("RECOVERY_WEBHOOK_URL")) else {
-            let is_refused = member.group.refused.contains("recovery_webhook_url")
-                || self.root.refused.contains("RECOVERY_WEBHOOK_URL");
-            if !is_refused {
-                faults.push(self.missing(&member.group, "webhook", "RECOVERY_WEBHOOK_URL"));
-            }
-            return None;
-        };
+        let url = own.or_else(|| self.root.url("RECOVERY_WEBHOOK_URL"))?;
         let secret: Option<&SecretString> = self.root.secret("RECOVERY_WEBHOOK_SECRET");
         Some(PlatformSettings::Webhook(WebhookSettings {
             url: url.expose().to_owned(),

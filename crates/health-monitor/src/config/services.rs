@@ -9,7 +9,7 @@ use shared::platform::PlatformSettings;
 
 use super::answer;
 use super::backend::{Globals, target};
-use super::{number, seconds};
+use super::{number, seconds, steps};
 use crate::domain::policy::{Mode, ServicePolicy};
 
 /// The services and the means to heal them.
@@ -17,6 +17,14 @@ use crate::domain::policy::{Mode, ServicePolicy};
 pub(super) struct Watched {
     pub(super) policies: Vec<ServicePolicy>,
     pub(super) platforms: BTreeMap<ServiceName, PlatformSettings>,
+    pub(super) escalations: BTreeMap<ServiceName, PlatformSettings>,
+}
+
+/// One service and the means to heal it.
+struct One {
+    policy: ServicePolicy,
+    platform: PlatformSettings,
+    escalation: Option<PlatformSettings>,
 }
 
 /// Checks every service; one with a fault is left out, and the fault makes the whole configuration unusable.
@@ -32,23 +40,20 @@ pub(super) fn build(root: &Group, faults: &mut Faults) -> Watched {
         faults.push(fault.suggesting(Some("leave it out to watch the seven default services".to_owned())));
     }
     let globals = Globals::of(root, faults);
+    steps::check_all(root, faults);
     let mut watched = Watched::default();
     for member in members {
-        let Some((policy, platform)) = service(root, member, &globals, faults) else {
+        let Some(One { policy, platform, escalation }) = service(root, member, &globals, faults) else {
             continue;
         };
+        watched.escalations.extend(escalation.map(|escalation| (policy.name.clone(), escalation)));
         watched.platforms.insert(policy.name.clone(), platform);
         watched.policies.push(policy);
     }
     watched
 }
 
-fn service(
-    root: &Group,
-    member: &Member,
-    globals: &Globals<'_>,
-    faults: &mut Faults,
-) -> Option<(ServicePolicy, PlatformSettings)> {
+fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Faults) -> Option<One> {
     let group = &member.group;
     check_pairs(group, [("fall", "fall_soft"), ("recovery_timeout", "recovery_timeout_max")], faults);
     let name = ServiceName::new(&member.name)
@@ -58,7 +63,12 @@ fn service(
         .ok();
     let address = address(root, member, faults);
     let expected = answer::expected(group, faults);
-    let platform = globals.platform(member, faults);
+    let steps = steps::of(root, group, faults);
+    let platform = globals.platform(member, &steps, faults);
+    let escalation = if steps::escalates(&steps) { globals.escalation(member, faults) } else { None };
+    if let Some(platform) = &platform {
+        steps::check(group, &steps, platform, faults);
+    }
     let (name, (url, probe_url), platform) = (name?, address?, platform?);
     let interval = seconds(group, "interval");
     let policy = ServicePolicy {
@@ -83,10 +93,12 @@ fn service(
         mode: mode(group),
         depends_on: group.words("depends_on").map(<[String]>::to_vec).unwrap_or_default(),
         failure_domain: group.text("failure_domain").map(str::to_owned),
-        order_limit: order_limit(&platform),
+        order_limit: escalation.as_ref().map_or(Duration::ZERO, order_limit).max(order_limit(&platform)),
         target: target(&platform),
+        steps,
+        escalation: escalation.as_ref().map(target),
     };
-    Some((policy, platform))
+    Some(One { policy, platform, escalation })
 }
 
 /// How long an order to the platform may take: what the platform itself is bounded by.

@@ -168,6 +168,12 @@ const RECOVERY: Chapter = Chapter {
     heading: "Means of recovery",
     settings: &[
         Setting::new(
+            "RECOVERY_STEPS",
+            Kind::Text,
+            "What is done, step by step, as long as it does not help: restart x2 within 90, webhook",
+        )
+        .or("restart"),
+        Setting::new(
             "RECOVERY_BACKEND",
             BACKEND,
             "How services are restarted; auto takes what is configured",

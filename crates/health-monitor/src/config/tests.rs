@@ -7,6 +7,7 @@ use crate::domain::policy::{Mode, ServicePolicy};
 
 mod backends;
 mod services;
+mod steps;
 
 /// Loads a file with this content and these variables.
 fn load_with(yaml: &str, variables: &[(&str, &str)]) -> Result<Loading, Faults> {

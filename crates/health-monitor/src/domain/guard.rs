@@ -5,10 +5,11 @@ use std::time::Duration;
 use shared::clock::Timestamp;
 use shared::order::Backend;
 
+use super::attempts::ATTEMPTS_WITHIN;
 use super::fleet::Tripped;
 use super::policy::{Mode, ServicePolicy};
 use super::recovery::Guard;
-use super::state::{ATTEMPTS_WITHIN, Service};
+use super::state::Service;
 
 mod company;
 pub use company::{Company, held, isolated, unmet};

@@ -1,12 +1,14 @@
 //! What the operator wants: the settings that decisions are made by.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use shared::order::{ServiceName, Target};
+use shared::order::{Action, ServiceName, Target};
 
 use super::dependency::Dependencies;
 use super::expected::Expected;
+use super::ladder::Step;
 use super::network::is_local;
 
 /// Whether decisions become actions.
@@ -78,6 +80,10 @@ pub struct ServicePolicy {
     pub mode: Mode,
     /// What an action is aimed at.
     pub target: Target,
+    /// What is done, step by step, as long as it does not help; at least one.
+    pub steps: Arc<[Step]>,
+    /// Who is called by a step that escalates.
+    pub escalation: Option<Target>,
     /// Services that it cannot work without.
     pub depends_on: Vec<String>,
     /// What fails together with it; one recovery at a time within each. None = it stands alone.
@@ -88,6 +94,14 @@ impl ServicePolicy {
     /// Whether our network has no part in reaching it.
     pub fn is_local(&self) -> bool {
         is_local(self.host())
+    }
+
+    /// What an action is aimed at.
+    pub fn target_of(&self, action: Action) -> &Target {
+        match action {
+            Action::Webhook => self.escalation.as_ref().unwrap_or(&self.target),
+            Action::Restart => &self.target,
+        }
     }
 
     /// The host that the probe asks: name or address, without the port.

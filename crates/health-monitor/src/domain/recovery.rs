@@ -246,6 +246,12 @@ pub struct Recovery {
     pub has_acted: bool,
     /// The how-manieth attempt of the incident, from 1.
     pub attempt: u32,
+    /// The step of the ladder that it takes, from 1.
+    #[serde(default)]
+    pub step: usize,
+    /// Actions of earlier steps that were passed over because they have seldom helped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Action>,
     /// Consecutive failures when it was decided.
     pub failure_count: u32,
     /// The last five errors before it.

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use shared::order::ServiceName;
 
+use super::attempts::Attempts;
 use super::availability::Availability;
+use super::effect::Effects;
 use super::fact::{Fact, ServiceError};
 use super::flapping::Flapping;
 use super::fleet::{Fleet, Pause};
@@ -22,8 +23,6 @@ use super::totals::Totals;
 const ERRORS: usize = 100;
 /// Finished recoveries and ended incidents kept, newest last.
 const HISTORY: usize = 1_000;
-/// Attempts are counted within this span.
-pub const ATTEMPTS_WITHIN: Duration = Duration::from_secs(3_600);
 /// Start times kept for each service.
 const START_TIMES: usize = 20;
 /// Changes of its instance by others that are remembered for each service.
@@ -66,6 +65,9 @@ pub struct Service {
     pub attempts: Attempts,
     /// Identity of the instance that was last seen.
     pub instance: Option<String>,
+    /// How often each action has helped lately.
+    #[serde(default)]
+    pub effects: Effects,
     /// How long recent starts took from acceptance to proof, in seconds.
     pub start_times: VecDeque<f64>,
     /// When its instance was seen to have been changed by somebody else, oldest first.
@@ -80,42 +82,6 @@ pub struct Service {
     /// How much of the time it was up.
     #[serde(default)]
     pub availability: Availability,
-}
-
-/// What the guard of a service counts.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Attempts {
-    /// When attempts were started, within the last hour, oldest first.
-    pub started: VecDeque<Timestamp>,
-    /// Attempts since the service was last stable.
-    pub consecutive: u32,
-    /// The next one is not made before this.
-    pub not_before: Option<Timestamp>,
-    /// Since when no more are made.
-    pub quarantined_at: Option<Timestamp>,
-    /// When the last one was started.
-    pub last: Option<Timestamp>,
-}
-
-impl Attempts {
-    /// Attempts started within `span` before `now`.
-    pub fn within(&self, now: Timestamp, span: Duration) -> usize {
-        self.started.iter().filter(|started| **started + span > now).count()
-    }
-
-    /// Whether there is anything that lasting health would clear.
-    pub fn is_clear(&self) -> bool {
-        self.started.is_empty() && self.consecutive == 0 && self.quarantined_at.is_none()
-    }
-
-    fn start(&mut self, recovery: &Recovery) {
-        let hour_ago = recovery.started_at - ATTEMPTS_WITHIN;
-        self.started.retain(|started| *started > hour_ago);
-        self.started.push_back(recovery.started_at);
-        self.consecutive += 1;
-        self.not_before = recovery.not_before;
-        self.last = Some(recovery.started_at);
-    }
 }
 
 impl State {
@@ -200,6 +166,7 @@ impl State {
                 service.attempts.start(recovery);
                 service.recovery = Some(recovery.clone());
                 self.fleet_mut().act(at, recovery);
+                self.totals.begin(recovery);
             }
             Phase::Verifying => service.recovery = Some(recovery.clone()),
             Phase::Finished => {
@@ -286,8 +253,30 @@ impl Service {
         self.errors.push_back(ErrorEntry { timestamp: at, error: text, status: error.status });
     }
 
+    /// What the end of an attempt says about the ladder: a refusal, a step that nobody knows the end of, and a service
+    /// that came back by itself say nothing.
+    fn climb(&mut self, at: Timestamp, recovery: &Recovery) {
+        let (has_ended, has_helped) = match recovery.outcome {
+            Some(Outcome::Recovered) => (true, true),
+            Some(Outcome::NotRecovered | Outcome::ActionFailed) => (true, false),
+            Some(
+                Outcome::SelfRecovered | Outcome::Suppressed | Outcome::Superseded | Outcome::UnknownOutcome,
+            )
+            | None => (false, false),
+        };
+        if !has_ended {
+            return;
+        }
+        // Records of versions without a ladder count no step.
+        self.attempts.position.tried(recovery.step.saturating_sub(1), !has_helped);
+        if recovery.has_acted {
+            self.effects.record(recovery.action, at, has_helped);
+        }
+    }
+
     fn finish(&mut self, at: Timestamp, recovery: &Recovery) {
         let under_way = self.recovery.take_if(|under_way| under_way.recovery_id == recovery.recovery_id);
+        self.climb(at, recovery);
         match recovery.outcome {
             Some(Outcome::Suppressed | Outcome::Superseded) => {
                 if recovery.guard == Some(Guard::Quarantine) {

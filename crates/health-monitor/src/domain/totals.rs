@@ -14,6 +14,9 @@ pub struct Totals {
     pub outcomes: BTreeMap<Action, BTreeMap<Outcome, u64>>,
     /// Suppressed ones by guard.
     pub suppressed: BTreeMap<Guard, u64>,
+    /// Steps that attempts passed over, by action.
+    #[serde(default)]
+    pub skipped: BTreeMap<Action, u64>,
     /// Recoveries with a time to recover.
     pub timed: u64,
     /// Sum of the times to recover, in seconds.
@@ -30,6 +33,13 @@ impl Totals {
     pub fn mean_time_to_recover(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "a mean over fewer than 2^52 recoveries")]
         (self.timed > 0).then(|| self.seconds_to_recover / self.timed as f64)
+    }
+
+    /// Takes in an attempt that begins to act.
+    pub(super) fn begin(&mut self, recovery: &Recovery) {
+        for action in &recovery.skipped {
+            *self.skipped.entry(*action).or_default() += 1;
+        }
     }
 
     /// Takes in a recovery that is over.

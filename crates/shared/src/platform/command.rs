@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use self::run::{Ended, Program, run};
 use super::{CommandSettings, INSPECT_LIMIT, InvalidPlatform, one_line};
-use crate::order::{Observed, Order, Performed, ServiceName, Unreachable};
+use crate::order::{Action, Observed, Order, Performed, ServiceName, Unreachable};
 
 /// The longest identity that an inspection may print: enough for a process id with its start time, little
 /// enough to be recorded with every reading.
@@ -46,8 +46,15 @@ impl Command {
         self.restart.first().map_or("", String::as_str)
     }
 
-    /// Runs the program that restarts the service.
+    /// Carries an order out.
     pub(super) async fn perform(&self, order: &Order) -> Performed {
+        match order.action {
+            Action::Restart => self.restart(order).await,
+            Action::Webhook => super::not_ours("a recovery command", order.action),
+        }
+    }
+
+    async fn restart(&self, order: &Order) -> Performed {
         let action = order.action.as_str();
         let tried = format!("{action} {} by running {}", order.service, self.program());
         let recovery_id = order.id.to_string();

@@ -84,6 +84,7 @@ impl Docker {
     pub(super) async fn perform(&self, action: Action) -> Performed {
         match action {
             Action::Restart => self.restart().await,
+            Action::Webhook => super::not_ours("Docker", action),
         }
     }
 

@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use super::{InvalidPlatform, QUOTED, WebhookSettings, one_line};
 use crate::clock::Timestamp;
-use crate::order::{Order, OrderId, Performed, ServiceName};
+use crate::order::{Action, Order, OrderId, Performed, ServiceName};
 
 /// How much of a receiver's answer is read to explain a refusal.
 const ANSWER_LIMIT: usize = 4 * 1024;
@@ -77,8 +77,13 @@ impl Webhook {
 
     /// Posts an order and reads what the status says of it.
     pub(super) async fn perform(&self, order: &Order) -> Performed {
-        let tried =
-            format!("post the order to {} service {} to {}", order.action.as_str(), order.service, self.host);
+        let tried = match order.action {
+            Action::Webhook => format!("call for help with service {} at {}", order.service, self.host),
+            Action::Restart => {
+                let action = order.action.as_str();
+                format!("post the order to {action} service {} to {}", order.service, self.host)
+            }
+        };
         let sent = match self.request(order) {
             Ok(request) => request.send().await,
             Err(reason) => {
@@ -93,7 +98,10 @@ impl Webhook {
 
     fn request(&self, order: &Order) -> Result<reqwest::RequestBuilder, String> {
         let body = serde_json::to_string(&Message {
-            r#type: "order",
+            r#type: match order.action {
+                Action::Webhook => "escalation",
+                Action::Restart => "order",
+            },
             action: order.action.as_str(),
             service: &order.service,
             recovery_id: order.id,

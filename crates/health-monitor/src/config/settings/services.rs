@@ -109,6 +109,8 @@ const SERVICE_HEALING: Chapter = Chapter {
 const SERVICE_RECOVERY: Chapter = Chapter {
     heading: "Means of recovery",
     settings: &[
+        Setting::new("steps", Kind::Words, "What is done, step by step, as long as it does not help")
+            .or_derived("RECOVERY_STEPS"),
         Setting::new("recovery_backend", BACKEND, "How it is restarted").inherits("RECOVERY_BACKEND"),
         Setting::new("container", Kind::Text, "Compose service or container name")
             .or_derived("the name of the service"),

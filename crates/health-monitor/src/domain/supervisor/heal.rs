@@ -14,6 +14,7 @@ use super::super::reading::{Class, Measured, Severity};
 use super::super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
 use super::super::schedule::fraction;
 use super::super::state::Service;
+use super::verify::joined;
 use super::{Answer, Decided, Force, Supervisor, Work};
 
 /// Errors that a recovery carries along: the contract's number.
@@ -118,6 +119,8 @@ impl Supervisor {
         }
         let observed = match observed {
             Ok(observed) => observed,
+            // Who calls for help needs no platform.
+            Err(_) if !recovery.action.changes_instance() => Observed::default(),
             Err(Unreachable { reason }) => {
                 // Nothing was ordered, so nothing is backed off from: the platform may be back soon.
                 let until = now + self.policy_of(service).cool_down;
@@ -166,7 +169,9 @@ impl Supervisor {
             state.incident.clone().unwrap_or_else(|| self.requested_incident(service, now, decided));
         let state = self.service(service);
         let mut recovery = self.new_recovery(service, &state, &incident, Trigger::Manual, now);
-        recovery.reason = force.map(|force| format!("forced: {}", force.reason));
+        if let Some(force) = force {
+            recovery.reason = Some(joined(&recovery, &format!("forced: {}", force.reason)));
+        }
         let recovery_id = recovery.recovery_id;
         self.act(service, recovery, &observed, now, decided);
         Answer::Started { recovery_id }
@@ -205,7 +210,8 @@ impl Supervisor {
             phase: Phase::Acting,
             has_acted: true,
             instance_before: observed.identity.clone(),
-            tells_instances: observed.identity.is_some() || observed.running.is_some(),
+            tells_instances: recovery.action.changes_instance()
+                && (observed.identity.is_some() || observed.running.is_some()),
             not_before: Some(now + self.back_off(service, &recovery)),
             ..recovery
         };
@@ -253,7 +259,9 @@ impl Supervisor {
     }
 
     fn suppress(&mut self, recovery: Recovery, refusal: Refusal, now: Timestamp, decided: &mut Decided) {
-        let recovery = Recovery { guard: Some(refusal.guard), not_before: refusal.until, ..recovery };
+        // Which step it would have been is of no account for what holds it back.
+        let recovery =
+            Recovery { guard: Some(refusal.guard), not_before: refusal.until, reason: None, ..recovery };
         self.finish(recovery, Outcome::Suppressed, &refusal.reason, now, decided);
     }
 
@@ -265,14 +273,10 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        let reason = match &recovery.reason {
-            Some(before) => format!("{before}; {reason}"),
-            None => reason.to_owned(),
-        };
         let finished = Recovery {
             phase: Phase::Finished,
             outcome: Some(outcome),
-            reason: Some(reason),
+            reason: Some(joined(&recovery, reason)),
             finished_at: Some(now),
             ..recovery
         };
@@ -293,17 +297,18 @@ impl Supervisor {
     ) -> Recovery {
         let policy = self.policy_of(service);
         let attempt = incident.attempts + 1;
+        let choice = ladder::choose(&policy.steps, state.attempts.position, &state.effects, now);
         let newest = state.errors.len().saturating_sub(RECENT_ERRORS);
         Recovery {
             recovery_id: self.new_id(now),
             incident_id: incident.incident_id,
             service: policy.name.clone(),
             trigger,
-            action: ladder::action(attempt),
-            target: policy.target.clone(),
+            action: choice.step.action,
+            target: policy.target_of(choice.step.action).clone(),
             phase: Phase::Preflight,
             outcome: None,
-            reason: None,
+            reason: choice.reason,
             guard: None,
             would_act: false,
             failed_at: incident.failed_at,
@@ -316,6 +321,8 @@ impl Supervisor {
             time_to_recover_seconds: None,
             has_acted: false,
             attempt,
+            step: choice.place + 1,
+            skipped: choice.skipped,
             failure_count: state.health.failures,
             recent_errors: state.errors.iter().skip(newest).cloned().collect(),
             passes: 0,

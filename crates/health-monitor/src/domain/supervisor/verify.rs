@@ -71,7 +71,7 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        let verify_until = Some(at_least_until.max(now) + self.verification(service));
+        let verify_until = Some(at_least_until.max(now) + self.verification(service, recovery.step));
         let verifying = Recovery { phase: Phase::Verifying, verify_until, ..recovery };
         self.inspected_at[service] = None;
         self.record(Fact::Recovery(Box::new(verifying)), now, decided);
@@ -80,14 +80,16 @@ impl Supervisor {
     }
 
     /// How long the proof may take: what is set, or twice what most starts have taken.
-    fn verification(&self, service: usize) -> Duration {
+    fn verification(&self, service: usize, step: usize) -> Duration {
         let mut times: Vec<f64> = self.service(service).start_times.iter().copied().collect();
         times.sort_by(f64::total_cmp);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let rank = (times.len().saturating_sub(1) as f64 * START_TIME_QUANTILE).ceil() as usize;
         let slow =
             times.get(rank).map_or(Duration::ZERO, |p95| Duration::from_secs_f64(p95 * START_TIME_FACTOR));
-        let set = self.policy_of(service).verification_timeout;
+        let policy = self.policy_of(service);
+        let step = policy.steps.get(step.saturating_sub(1)).and_then(|step| step.within);
+        let set = step.unwrap_or(policy.verification_timeout);
         slow.clamp(set, set * LONGEST)
     }
 
@@ -235,6 +237,6 @@ fn without_proof(recovery: &Recovery, is_passing_now: bool) -> (Outcome, &'stati
     }
 }
 
-fn joined(recovery: &Recovery, reason: &str) -> String {
+pub(super) fn joined(recovery: &Recovery, reason: &str) -> String {
     recovery.reason.as_ref().map_or_else(|| reason.to_owned(), |before| format!("{before}; {reason}"))
 }

@@ -1,0 +1,76 @@
+use shared::order::Action;
+
+use super::*;
+use crate::domain::ladder::Step;
+
+const WEBHOOK: (&str, &str) = ("RECOVERY_WEBHOOK_URL", "https://hooks.example.com/x");
+
+fn steps(yaml: &str, variables: &[(&str, &str)]) -> Vec<Step> {
+    config(yaml, variables).policy.services[0].steps.to_vec()
+}
+
+fn of_web(steps: &str) -> String {
+    format!("services: {{web: {{url: 'http://web', steps: {steps}}}}}")
+}
+
+#[test]
+fn without_steps_a_service_is_only_restarted() {
+    assert_eq!(steps("", &[]), [Step::new(Action::Restart)]);
+}
+
+#[test]
+fn a_step_may_say_how_often_and_for_how_long() {
+    let written = steps(&of_web("[restart, Restart x3 within 90, webhook within 0.5]"), &[WEBHOOK]);
+    let restart = Step::new(Action::Restart);
+    let patient = Step { attempts: 3, within: Some(Duration::from_secs(90)), ..restart };
+    let webhook = Step { within: Some(Duration::from_millis(500)), ..Step::new(Action::Webhook) };
+    assert_eq!(written, [restart, patient, webhook]);
+}
+
+#[test]
+fn the_steps_of_all_are_words_with_commas_and_a_service_has_its_own() {
+    let variables = [("RECOVERY_STEPS", "restart x2, webhook"), WEBHOOK];
+    let of_all = [Step { attempts: 2, ..Step::new(Action::Restart) }, Step::new(Action::Webhook)];
+    assert_eq!(steps("", &variables), of_all);
+    assert_eq!(steps(&of_web("[restart]"), &variables), [Step::new(Action::Restart)]);
+}
+
+#[test]
+fn a_webhook_that_is_a_step_is_no_backend() {
+    let variables = [("RECOVERY_STEPS", "restart, webhook"), WEBHOOK];
+    let config = config("", &variables);
+    let first = &config.policy.services[0];
+    assert_eq!(first.target.to_string(), "docker:api-gateway");
+    assert_eq!(
+        first.escalation.as_ref().map(ToString::to_string).as_deref(),
+        Some("webhook:hooks.example.com")
+    );
+    assert!(config.escalations.contains_key(&first.name));
+}
+
+#[test]
+fn what_is_wrong_with_a_step_is_said_with_the_way_out() {
+    for (wrong, said) in [
+        ("[reboot]", "names no action; there are restart"),
+        ("[restart x0]", "x1 to x10"),
+        ("[restart twice]", "restart x2 within 90"),
+        ("[restart within]", "needs a number of seconds"),
+        ("[restart within NaN]", "needs a number of seconds"),
+    ] {
+        let faults = faults(&of_web(wrong), &[]);
+        assert!(faults.contains(said) && faults.contains("services.web.steps"), "{faults}");
+    }
+    let of_all = faults("", &[("RECOVERY_STEPS", "restart,,")]);
+    assert!(
+        of_all.contains("RECOVERY_STEPS") && of_all.ends_with("1 fault; nothing was started"),
+        "{of_all}"
+    );
+}
+
+#[test]
+fn a_step_that_its_backend_cannot_do_is_a_fault() {
+    let none = "services: {web: {url: 'http://web', recovery_backend: none, steps: [restart]}}";
+    assert!(faults(none, &[]).contains("recovery_backend is none"));
+    let unset = faults(&of_web("[restart, webhook]"), &[]);
+    assert!(unset.contains("the step webhook needs RECOVERY_WEBHOOK_URL"), "{unset}");
+}
