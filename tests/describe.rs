@@ -64,6 +64,18 @@ fn health(health: &Health) -> String {
     format!("{:?}, {} failures, {} passes", health.state, health.failures, health.passes).to_lowercase()
 }
 
+/// What a guard went by, as it is recorded; none for what no guard refused.
+pub fn inputs(fact: &Fact) -> Option<String> {
+    let Fact::Recovery(recovery) = fact else { return None };
+    let inputs = recovery.guard_inputs.as_ref()?;
+    let mut inputs = serde_json::to_value(inputs).unwrap_or_else(|error| panic!("{inputs:?}: {error}"));
+    // Identities differ by design.
+    if let Some(id) = inputs.get_mut("recovery_id") {
+        *id = "…".into();
+    }
+    Some(format!("   by {inputs}"))
+}
+
 fn rollup_line(minute: &CheckRollup) -> String {
     let CheckRollup { service, from, checks_total, checks_failed, checks_error, .. } = minute;
     let (up, observed) = (minute.up_seconds, minute.observed_seconds);

@@ -45,6 +45,19 @@ impl World {
         assert!(known.observed <= elapsed, "{}: more time observed than has passed", minute.service);
     }
 
+    /// Whatever a guard holds back says what the guard went by.
+    pub(super) fn must_say_by_what(&self, fact: &Fact) {
+        let Fact::Recovery(recovery) = fact else { return };
+        let inputs = recovery.guard_inputs.as_ref().map(|inputs| inputs.guard());
+        assert_eq!(recovery.guard, inputs, "{}: the inputs are another guard's", recovery.service);
+        assert_eq!(
+            recovery.outcome == Some(Outcome::Suppressed),
+            recovery.guard.is_some() && recovery.outcome != Some(Outcome::Superseded),
+            "{}: a refusal without a guard",
+            recovery.service
+        );
+    }
+
     /// What the state tells of availability is the sum of the recorded minutes.
     pub(super) fn must_add_up(&self) {
         let Some(state) = self.state() else { return };

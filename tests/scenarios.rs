@@ -53,6 +53,7 @@ fn play(script: &str) -> String {
         lines.partition(|line| !line.starts_with(|c: char| c.is_ascii_digit()));
     let mut world = World::new(settings.iter().fold(policy(&[]), |policy, line| set(policy, line)));
     world.tells_minutes = settings.contains(&"minutes are told");
+    world.tells_inputs = settings.contains(&"inputs are told");
     for line in events {
         let (at, what) = line.split_once(' ').unwrap_or((line, ""));
         world.run_until(moment(at));
@@ -125,7 +126,7 @@ fn set(mut now: Policy, line: &str) -> Policy {
         ["at", "most", number, "actions"] => now.fleet.max_actions = number.parse().unwrap(),
         ["at", "most", number, "percent"] => now.fleet.max_percent = number.parse().unwrap(),
         ["at", "most", number, "at", "a", "time"] => now.fleet.max_concurrent = number.parse().unwrap(),
-        ["minutes", "are", "told"] => {}
+        ["minutes", "are", "told"] | ["inputs", "are", "told"] => {}
         ["certificates", "for", number, "days"] => {
             let wanted = Duration::from_secs(number.parse::<u64>().unwrap() * 86_400);
             now.services.iter_mut().for_each(|one| one.expected.certificate_for = Some(wanted));
@@ -205,6 +206,10 @@ fn answer(world: &mut World, name: &str, force: Option<&str>) {
     if let Some(start) = answer.find("OrderId(") {
         let end = answer[start..].find(')').map_or(answer.len(), |end| start + end + 1);
         answer.replace_range(start..end, "…");
+    }
+    // What the guard went by is told with the record of it.
+    if let Some(start) = answer.find(", inputs: ") {
+        answer.replace_range(start.., " })");
     }
     let at = tests::describe::moment(world.now);
     world.transcript.push(format!("{at} answer {answer}"));

@@ -49,6 +49,8 @@ pub struct World {
     pub transcript: Vec<String>,
     /// Whether the minutes of checks are told too; they would drown the rest.
     pub tells_minutes: bool,
+    /// Whether it is told what guards went by.
+    pub tells_inputs: bool,
     /// When the last recorded minute of each service began, and what all of them add up to, in seconds.
     pub(super) minutes: BTreeMap<ServiceName, Minutes>,
     /// Orders as the platform got them, with whether it counts as an attempt.
@@ -142,6 +144,7 @@ impl World {
             monitor: None,
             transcript: Vec::new(),
             tells_minutes: false,
+            tells_inputs: false,
             minutes: BTreeMap::new(),
             orders: Vec::new(),
             crash: None,
@@ -248,8 +251,12 @@ impl World {
             if self.tells_minutes || !matches!(fact, Fact::CheckRollup(_)) {
                 self.log(&describe::fact(fact));
             }
+            if let Some(inputs) = describe::inputs(fact).filter(|_| self.tells_inputs) {
+                self.log(&inputs);
+            }
             self.must_be_new(fact);
             self.must_climb_step_by_step(fact);
+            self.must_say_by_what(fact);
             match fact {
                 Fact::ServiceStable { service } => self.forget(service),
                 Fact::GuardReset { guard: Guard::Budget, .. } => self.budget_reset_at = self.now,

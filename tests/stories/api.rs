@@ -125,12 +125,21 @@ async fn a_request_to_heal_is_answered_once_recorded_and_names_what_is_in_its_wa
 
     let (status, second) = daemon.post("/trigger-heal/web").await;
     assert_eq!((status, &second["recovery_id"]), (409, &recovery_id), "{second}");
+    let refused = daemon.recovery_until("web", "the refusal", |one| one["guard"] == "in_flight").await;
+    assert_eq!((&refused["trigger"], &refused["outcome"]), (&json!("manual"), &json!("suppressed")));
+    assert_eq!(refused["guard_inputs"]["recovery_id"], recovery_id);
     let done = daemon.recovery_until("web", "the proof", |one| one["outcome"] == "recovered").await;
     assert_eq!((&done["trigger"], &done["recovery_id"]), (&json!("manual"), &recovery_id));
 
     let (status, held) = daemon.post("/trigger-heal/web").await;
     assert_eq!(status, 423, "{held}");
     assert!(held["error"].as_str().unwrap().contains("too recent") && is_time(&held["until"]), "{held}");
+    let inputs = &held["guard_inputs"];
+    assert_eq!((&inputs["guard"], &inputs["attempts"]), (&json!("cool_down"), &json!(1)), "{held}");
+    assert!(inputs["wait_seconds"].as_u64() >= Some(600) && is_time(&inputs["last_attempt_at"]), "{held}");
+    let refused = daemon.recovery_until("web", "the refusal", |one| one["guard"] == "cool_down").await;
+    assert_eq!((&refused["recovery_id"], &refused["guard_inputs"]), (&held["recovery_id"], inputs));
+    assert_eq!(refused["incident_id"], refused["recovery_id"], "no incident was opened for it");
     assert_eq!(daemon.post("/trigger-heal/web?force=true").await.0, 400, "force needs a reason");
     assert_eq!(daemon.post("/trigger-heal/web?force=true&reason=a%20story").await.0, 200);
     let forced = daemon

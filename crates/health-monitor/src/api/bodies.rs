@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::availability::Availability;
 use crate::domain::effect::Effect;
 use crate::domain::fleet::{Pause, Storm, Tripped};
+use crate::domain::guard::GuardInputs;
 use crate::domain::network::{Isolation, Witness};
 use crate::domain::reading::{ErrorEntry, Reading, Severity, Status};
 use crate::domain::recovery::{Guard, Recovery};
@@ -81,6 +82,8 @@ pub(super) struct Held {
     /// When it ends by itself, if it does.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) until: Option<Timestamp>,
+    /// What it was decided by.
+    pub(super) inputs: Option<Box<GuardInputs>>,
 }
 
 impl ServiceStatus {
@@ -105,6 +108,7 @@ impl ServiceStatus {
                 guard: refusal.guard,
                 reason: refusal.reason,
                 until: refusal.until,
+                inputs: refusal.inputs,
             }),
         }
     }

@@ -77,8 +77,10 @@ pub(super) async fn trigger_heal(
             let error = format!("A recovery of {name} is under way already");
             Err(Problem::conflict(error).with_member("recovery_id", recovery_id.to_string()))
         }
-        Some(Answer::Held { reason, until }) => {
-            let problem = Problem::locked(format!("Healing {name} is held back: {reason}"));
+        Some(Answer::Held { recovery_id, reason, until, inputs }) => {
+            let problem = Problem::locked(format!("Healing {name} is held back: {reason}"))
+                .with_member("recovery_id", recovery_id.to_string())
+                .with_member("guard_inputs", serde_json::to_value(inputs).unwrap_or_default());
             Err(match until {
                 Some(until) => problem
                     .with_member("until", until.to_string())

@@ -8,11 +8,13 @@ use shared::order::Backend;
 use super::attempts::ATTEMPTS_WITHIN;
 use super::fleet::Tripped;
 use super::policy::{Mode, ServicePolicy};
-use super::recovery::Guard;
+use super::recovery::{Guard, Recovery};
 use super::state::Service;
 
 mod company;
+mod inputs;
 pub use company::{Company, held, isolated, unmet};
+pub use inputs::{BudgetInputs, GuardInputs, PauseInputs};
 
 /// Part by which a back-off is varied either way, so that services that failed together do not return together.
 const JITTER: f64 = 0.2;
@@ -27,6 +29,8 @@ pub struct Refusal {
     pub guard: Guard,
     /// A sentence for a person: why, and what ends it.
     pub reason: String,
+    /// What it was decided by; none for a refusal that an earlier version recorded.
+    pub inputs: Option<Box<GuardInputs>>,
     /// When it ends by itself, if it does.
     pub until: Option<Timestamp>,
     /// The budget of actions is spent with it, which only a person ends.
@@ -34,9 +38,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal whose end is not known.
-    pub fn new(guard: Guard, reason: String) -> Self {
-        Self { guard, reason, until: None, trips: None }
+    /// A refusal by what a guard went by, whose end is not known.
+    pub fn by(inputs: GuardInputs, reason: String) -> Self {
+        Self { guard: inputs.guard(), reason, inputs: Some(Box::new(inputs)), until: None, trips: None }
     }
 
     /// It ends by itself then.
@@ -66,7 +70,8 @@ pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
     let Situation { policy, service, company, observe_until, now } = *situation;
     if now < observe_until {
         let reason = format!("the monitor has just started and only observes until {observe_until}");
-        return Err(Refusal::new(Guard::Observing, reason).until(observe_until));
+        let inputs = GuardInputs::Observing { until: observe_until };
+        return Err(Refusal::by(inputs, reason).until(observe_until));
     }
     if !service.health.calls_for_action(policy) {
         return Err(configuration(service.errors.back().map_or("the answer", |entry| &*entry.error)));
@@ -115,7 +120,7 @@ fn backend(policy: &ServicePolicy) -> Result<(), Refusal> {
                 "no recovery backend reaches {}: set RECOVERY_BACKEND, or recovery_backend of this service, to docker, webhook or command",
                 policy.name
             );
-            Err(Refusal::new(Guard::Backend, reason))
+            Err(Refusal::by(GuardInputs::Backend { error: None }, reason))
         }
     }
 }
@@ -130,15 +135,27 @@ fn attempts(policy: &ServicePolicy, service: &Service, now: Timestamp) -> Result
             policy.stable_for.as_secs(),
             policy.name
         );
-        return Err(Refusal::new(Guard::Quarantine, reason));
+        let inputs = GuardInputs::Quarantine {
+            since: service.attempts.quarantined_at,
+            attempts: recent,
+            allowed: policy.attempts_per_hour,
+            within_seconds: ATTEMPTS_WITHIN.as_secs(),
+        };
+        return Err(Refusal::by(inputs, reason));
     }
     match service.attempts.not_before {
         Some(until) if now < until => {
             let reason = format!("the last attempt is too recent; the next one is not made before {until}");
-            Err(Refusal::new(Guard::CoolDown, reason).until(until))
+            Err(Refusal::by(cooling_down(service, until), reason).until(until))
         }
         Some(_) | None => Ok(()),
     }
+}
+
+fn cooling_down(service: &Service, until: Timestamp) -> GuardInputs {
+    let last_attempt_at = service.attempts.last;
+    let wait_seconds = last_attempt_at.map_or(0, |last| until.since(last).as_secs());
+    GuardInputs::CoolDown { last_attempt_at, attempts: service.attempts.consecutive, wait_seconds, until }
 }
 
 /// Flapping, and an instance that others keep replacing: a restart more would not help.
@@ -148,7 +165,8 @@ fn instability(service: &Service, now: Timestamp) -> Result<(), Refusal> {
             "it has been changing between passing and failing since {} ({} % of its last results), which restarts do not mend; it ends when the results are steady",
             flapping.since, flapping.percent
         );
-        return Err(Refusal::new(Guard::Flapping, reason));
+        let inputs = GuardInputs::Flapping { since: flapping.since, percent: flapping.percent };
+        return Err(Refusal::by(inputs, reason));
     }
     let recent: Vec<Timestamp> =
         service.foreign_changes.iter().copied().filter(|at| *at + CHURN_WITHIN > now).collect();
@@ -159,7 +177,9 @@ fn instability(service: &Service, now: Timestamp) -> Result<(), Refusal> {
             recent.len(),
             CHURN_WITHIN.as_secs()
         );
-        return Err(Refusal::new(Guard::Churn, reason).until(until));
+        let (changes, within_seconds) = (recent.len(), CHURN_WITHIN.as_secs());
+        let inputs = GuardInputs::Churn { changes, allowed: CHURN - 1, within_seconds, until };
+        return Err(Refusal::by(inputs, reason).until(until));
     }
     Ok(())
 }
@@ -169,18 +189,18 @@ pub fn configuration(error: &str) -> Refusal {
     let reason = format!(
         "{error} is a matter of configuration that a restart does not mend: check the address, the access rules and the certificate of the health endpoint, and what is expected of its answer"
     );
-    Refusal::new(Guard::Configuration, reason)
+    Refusal::by(GuardInputs::Configuration { error: error.to_owned() }, reason)
 }
 
 /// The refusal when the last look before acting says nothing about the service.
 pub fn own_fault(error: &str, until: Timestamp) -> Refusal {
     let reason = format!("{error}; nothing is done before {until}");
-    Refusal::new(Guard::OwnFault, reason).until(until)
+    Refusal::by(GuardInputs::OwnFault { error: error.to_owned(), until }, reason).until(until)
 }
 
 /// The refusal while the platform cannot be reached or has no such target.
-pub fn unreachable(reason: String, until: Timestamp) -> Refusal {
-    Refusal::new(Guard::Backend, reason).until(until)
+pub fn unreachable(reason: String) -> Refusal {
+    Refusal::by(GuardInputs::Backend { error: Some(reason.clone()) }, reason)
 }
 
 /// The refusal of a mode that does not act.
@@ -189,13 +209,20 @@ pub fn mode(policy: &ServicePolicy) -> Refusal {
         "the healing mode is {}: set HEALING_MODE, or mode of this service, to enforce to act",
         policy.mode.as_str()
     );
-    Refusal::new(Guard::Mode, reason)
+    Refusal::by(GuardInputs::Mode { mode: policy.mode }, reason)
 }
 
 /// The refusal while an instance that somebody else changed is starting.
 pub fn start_period(until: Timestamp) -> Refusal {
     let reason = format!("somebody else changed the instance; it has until {until} to start");
-    Refusal::new(Guard::StartPeriod, reason).until(until)
+    Refusal::by(GuardInputs::StartPeriod { until }, reason).until(until)
+}
+
+/// The refusal of a request while a recovery of the service is under way.
+pub fn in_flight(recovery: &Recovery) -> Refusal {
+    let reason = "a recovery of it is under way already".to_owned();
+    let inputs = GuardInputs::InFlight { recovery_id: recovery.recovery_id, phase: recovery.phase };
+    Refusal::by(inputs, reason)
 }
 
 /// How long after an attempt the next one may come: the cool-down, doubled for each attempt before it, varied

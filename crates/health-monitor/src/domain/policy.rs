@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::order::{Action, ServiceName, Target};
 
 use super::dependency::Dependencies;
@@ -12,7 +12,7 @@ use super::ladder::Step;
 use super::network::is_local;
 
 /// Whether decisions become actions.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Services are healed.

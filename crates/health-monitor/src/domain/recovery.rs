@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use shared::order::{Action, OrderId, ServiceName, Target};
 
+use super::guard::GuardInputs;
 use super::reading::ErrorEntry;
 
 /// Who wanted it.
@@ -122,11 +123,13 @@ pub enum Guard {
     StartPeriod,
     /// The healing mode is dry run or observe.
     Mode,
+    /// A recovery of the service is under way already.
+    InFlight,
 }
 
 impl Guard {
     /// Every guard, for what is listed or counted by guard.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Observing,
         Self::Configuration,
         Self::OwnFault,
@@ -143,6 +146,7 @@ impl Guard {
         Self::Dependency,
         Self::StartPeriod,
         Self::Mode,
+        Self::InFlight,
     ];
 
     /// The word that API, documents and metrics use.
@@ -164,6 +168,7 @@ impl Guard {
             Self::Dependency => "dependency",
             Self::StartPeriod => "start_period",
             Self::Mode => "mode",
+            Self::InFlight => "in_flight",
         }
     }
 
@@ -185,7 +190,8 @@ impl Guard {
             | Self::Flapping
             | Self::Churn
             | Self::StartPeriod
-            | Self::Mode => false,
+            | Self::Mode
+            | Self::InFlight => false,
         }
     }
 }
@@ -197,7 +203,8 @@ pub struct Recovery {
     /// Identity; also the idempotency key towards the platform.
     #[schema(value_type = String, format = Uuid)]
     pub recovery_id: OrderId,
-    /// The incident that it belongs to.
+    /// The incident that it belongs to. A request that was refused while there was none stands for itself: its own
+    /// identity.
     #[schema(value_type = String, format = Uuid)]
     pub incident_id: OrderId,
     /// Which service.
@@ -217,6 +224,9 @@ pub struct Recovery {
     pub reason: Option<String>,
     /// What held it back; null when nothing did.
     pub guard: Option<Guard>,
+    /// What that guard went by; null when nothing held it back.
+    #[serde(default)]
+    pub guard_inputs: Option<Box<GuardInputs>>,
     /// True when only the healing mode kept it from acting.
     pub would_act: bool,
     /// When the first failing probe began.
@@ -273,6 +283,11 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// Whether it is a request that was refused while there was no incident.
+    pub fn stands_alone(&self) -> bool {
+        self.recovery_id == self.incident_id
+    }
+
     /// From when on a passing probe proves something: the instance must have changed, or, where the platform
     /// cannot tell instances apart, the order must have been answered.
     pub fn passes_count_from(&self) -> Option<Timestamp> {

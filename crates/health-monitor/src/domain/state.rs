@@ -16,7 +16,7 @@ use super::fleet::{Fleet, Pause};
 use super::health::{Health, HealthState};
 use super::incident::Incident;
 use super::reading::ErrorEntry;
-use super::recovery::{Guard, Outcome, Phase, Recovery};
+use super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
 use super::totals::Totals;
 
 /// Errors kept for each service: the contract's number.
@@ -187,7 +187,9 @@ impl State {
         let is_same = |known: &Recovery| {
             known.outcome == Some(Outcome::Suppressed)
                 && known.guard == newest.guard
-                && known.incident_id == newest.incident_id
+                && known.trigger == newest.trigger
+                && (known.incident_id == newest.incident_id
+                    || known.service == newest.service && known.stands_alone() && newest.stands_alone())
         };
         if newest.outcome == Some(Outcome::Suppressed) {
             let history = Arc::make_mut(&mut self.recoveries);
@@ -278,6 +280,8 @@ impl Service {
         let under_way = self.recovery.take_if(|under_way| under_way.recovery_id == recovery.recovery_id);
         self.climb(at, recovery);
         match recovery.outcome {
+            // A request that was refused changes nothing about what the daemon does by itself.
+            Some(Outcome::Suppressed) if recovery.trigger == Trigger::Manual => {}
             Some(Outcome::Suppressed | Outcome::Superseded) => {
                 if recovery.guard == Some(Guard::Quarantine) {
                     self.attempts.quarantined_at.get_or_insert(at);

@@ -4,6 +4,7 @@ mod company;
 mod event;
 mod heal;
 mod observe;
+mod request;
 mod roll_up;
 mod verify;
 

@@ -169,8 +169,8 @@ impl Watched<'_> {
         let refused = self.service.and_then(|service| service.refusal.as_ref());
         let refused = refused.and_then(|refusal| {
             let reason = refusal.reason.clone().unwrap_or_default();
-            let known = Refusal::new(refusal.guard?, reason);
-            Some(Refusal { until: refusal.not_before, ..known })
+            let (guard, inputs) = (refusal.guard?, refusal.guard_inputs.clone());
+            Some(Refusal { guard, reason, inputs, until: refusal.not_before, trips: None })
         });
         let is_failing = self.latest.reading.as_ref().is_some_and(|reading| !reading.passes());
         refused.or_else(|| self.uncounted().filter(|_| is_failing))

@@ -1,14 +1,15 @@
 //! The guards that look beyond the service itself.
 
 use shared::clock::Timestamp;
+use shared::order::ServiceName;
 
 use super::super::census::Census;
 use super::super::fleet::{Fleet, Pause, PauseKind, Tripped, pause_in_force};
+use super::super::health::HealthState;
 use super::super::network::Isolation;
 use super::super::policy::{Policy, ServicePolicy};
-use super::super::recovery::Guard;
 use super::super::state::{Service, State};
-use super::Refusal;
+use super::{BudgetInputs, GuardInputs, PauseInputs, Refusal};
 
 /// A service among the others.
 #[derive(Clone, Copy)]
@@ -44,7 +45,13 @@ impl Company<'_> {
             "{} of {} services went down together at {}; in such a storm they are healed one at a time, and it is the turn of {}",
             storm.down, storm.eligible, storm.since, self.policy.services[other].name
         );
-        Err(Refusal::new(Guard::Storm, reason))
+        let inputs = GuardInputs::Storm {
+            since: storm.since,
+            down: storm.down,
+            eligible: storm.eligible,
+            in_turn: self.policy.services[other].name.clone(),
+        };
+        Err(Refusal::by(inputs, reason))
     }
 
     /// How many may be recovered at a time, in all and of those that fail together.
@@ -57,14 +64,16 @@ impl Company<'_> {
                 "{} of the same failure domain, {domain}, is being recovered; it is one at a time",
                 other.name
             );
-            return Err(Refusal::new(Guard::Budget, reason));
+            let (failure_domain, under_way) = (domain.clone(), other.name.clone());
+            return Err(budget(BudgetInputs::FailureDomain { failure_domain, under_way }, reason));
         }
         let under_way = others().count();
         if under_way >= self.policy.fleet.max_concurrent {
             let reason = format!(
                 "{under_way} recoveries are under way, as many as MAX_CONCURRENT_RECOVERIES allows; it is next when one has ended"
             );
-            return Err(Refusal::new(Guard::Budget, reason));
+            let inputs = BudgetInputs::AtATime { under_way, allowed: self.policy.fleet.max_concurrent };
+            return Err(budget(inputs, reason));
         }
         Ok(())
     }
@@ -94,7 +103,15 @@ impl Company<'_> {
                 span.as_secs(),
                 limits.max_percent
             );
-            return Err(Refusal::new(Guard::Budget, reason).until(until));
+            let inputs = BudgetInputs::Share {
+                services: acted_upon.len(),
+                allowed: most.unwrap_or(usize::MAX),
+                eligible: self.census.eligible(),
+                percent: limits.max_percent,
+                within_seconds: span.as_secs(),
+                until,
+            };
+            return Err(budget(inputs, reason).until(until));
         }
         Ok(())
     }
@@ -118,13 +135,15 @@ pub fn unmet<'a>(policy: &'a Policy, state: &State, place: usize, now: Timestamp
     for needed in policy.dependencies.of(place) {
         let name = &policy.services[*needed].name;
         let Some(service) = state.service(name) else { continue };
+        let (health, since) = (service.health.state, service.health.since);
+        let unmet = Unmet { needs: name, health, since, until: None };
         if service.is_in_trouble() {
-            return Some(Unmet::Down(name.as_str()));
+            return Some(unmet);
         }
-        let until = service.health.since + start_period;
+        let until = since + start_period;
         // The trouble that it had, and not only that it was first seen healthy then.
         if now < until && !service.errors.is_empty() {
-            just_back = Some(Unmet::JustBack(name.as_str(), until));
+            just_back = Some(Unmet { until: Some(until), ..unmet });
         }
     }
     just_back
@@ -132,26 +151,32 @@ pub fn unmet<'a>(policy: &'a Policy, state: &State, place: usize, now: Timestamp
 
 /// A need that is not met.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unmet<'a> {
-    /// It is down, or about to be.
-    Down(&'a str),
-    /// It has just come back, and counts again from then on.
-    JustBack(&'a str, Timestamp),
+pub struct Unmet<'a> {
+    /// Which service is needed.
+    pub needs: &'a ServiceName,
+    /// Its health.
+    pub health: HealthState,
+    /// Since when.
+    pub since: Timestamp,
+    /// It has just come back, and counts again from then on; none while it is down, or about to be.
+    pub until: Option<Timestamp>,
 }
 
 impl Unmet<'_> {
     /// The refusal for want of it.
     pub fn refusal(self) -> Refusal {
-        match self {
-            Self::Down(needed) => {
+        let Self { needs, health: state, since, until } = self;
+        let inputs = GuardInputs::Dependency { needs: needs.clone(), state, since, until };
+        match until {
+            None => {
                 let reason =
-                    format!("it needs {needed}, which is down; it is looked at again when that is up");
-                Refusal::new(Guard::Dependency, reason)
+                    format!("it needs {needs}, which is down; it is looked at again when that is up");
+                Refusal::by(inputs, reason)
             }
-            Self::JustBack(needed, until) => {
+            Some(until) => {
                 let reason =
-                    format!("it needs {needed}, which has just come back; it has until {until} to notice");
-                Refusal::new(Guard::Dependency, reason).until(until)
+                    format!("it needs {needs}, which has just come back; it has until {until} to notice");
+                Refusal::by(inputs, reason).until(until)
             }
         }
     }
@@ -164,19 +189,22 @@ pub fn isolated(isolation: &Isolation) -> Refusal {
         isolation.since,
         isolation.lost()
     );
-    Refusal::new(Guard::OwnNetwork, reason)
+    let (since, witnesses) = (isolation.since, isolation.witnesses.clone());
+    Refusal::by(GuardInputs::OwnNetwork { since, witnesses }, reason)
 }
 
 /// The refusal by the will of a person.
 pub fn held(pause: &Pause) -> Refusal {
-    let (guard, word) = match pause.kind {
-        PauseKind::Pause => (Guard::Paused, "healing is paused"),
-        PauseKind::Maintenance => (Guard::Maintenance, "maintenance is going on"),
+    let (service, why) = (pause.service.clone(), pause.reason.clone());
+    let inputs = PauseInputs { service, since: pause.since, until: pause.until, why };
+    let (inputs, word) = match pause.kind {
+        PauseKind::Pause => (GuardInputs::Paused(inputs), "healing is paused"),
+        PauseKind::Maintenance => (GuardInputs::Maintenance(inputs), "maintenance is going on"),
     };
     let why = pause.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let resume = pause.service.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
     let until = pause.until;
-    Refusal::new(guard, format!("{word}{why} until {until}; POST /resume{resume} ends it")).until(until)
+    Refusal::by(inputs, format!("{word}{why} until {until}; POST /resume{resume} ends it")).until(until)
 }
 
 fn spent(tripped: &Tripped) -> Refusal {
@@ -184,5 +212,10 @@ fn spent(tripped: &Tripped) -> Refusal {
         "{} actions within {} s are as many as MAX_RECOVERIES_PER_TEN_MINUTES allows: something is wrong that restarts do not mend; find it, then POST /reset/budget",
         tripped.allowed, tripped.within_seconds
     );
-    Refusal::new(Guard::Budget, reason)
+    let Tripped { since, actions, allowed, within_seconds } = *tripped;
+    budget(BudgetInputs::Actions { since, actions, allowed, within_seconds }, reason)
+}
+
+fn budget(inputs: BudgetInputs, reason: String) -> Refusal {
+    Refusal::by(GuardInputs::Budget(inputs), reason)
 }

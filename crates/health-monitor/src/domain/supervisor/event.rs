@@ -4,6 +4,7 @@ use shared::clock::Timestamp;
 use shared::order::{Observed, Order, OrderId, Performed, ServiceName, Unreachable};
 
 use super::super::fleet::PauseKind;
+use super::super::guard::GuardInputs;
 use super::super::network::Witness;
 use super::super::reading::Measured;
 use super::super::recovery::Guard;
@@ -182,10 +183,14 @@ pub enum Answer {
     },
     /// A guard holds it back.
     Held {
+        /// Identity of the record of it.
+        recovery_id: OrderId,
         /// Why, and what ends it.
         reason: String,
         /// When it ends by itself, if it does.
         until: Option<Timestamp>,
+        /// What the guard went by.
+        inputs: Option<Box<GuardInputs>>,
     },
     /// It is recorded.
     Done,

@@ -1,4 +1,4 @@
-//! From trouble to an order: guards, the last look, the request of a person.
+//! From trouble to an order: guards, and the last look.
 
 use shared::clock::Timestamp;
 use shared::order::{Observed, Order, OrderId, Unreachable};
@@ -6,16 +6,16 @@ use shared::order::{Observed, Order, OrderId, Unreachable};
 use super::super::fact::Fact;
 use super::super::guard::{self, Refusal};
 use super::super::health::HealthState;
-use super::super::incident::{Cause, Incident};
+use super::super::incident::Incident;
 use super::super::ladder;
 use super::super::network::Witness;
 use super::super::policy::Mode;
 use super::super::reading::{Class, Measured, Severity};
-use super::super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
+use super::super::recovery::{Outcome, Phase, Recovery, Trigger};
 use super::super::schedule::fraction;
 use super::super::state::Service;
 use super::verify::joined;
-use super::{Answer, Decided, Force, Supervisor, Work};
+use super::{Decided, Supervisor, Work};
 
 /// Errors that a recovery carries along: the contract's number.
 const RECENT_ERRORS: usize = 5;
@@ -124,13 +124,13 @@ impl Supervisor {
             Err(Unreachable { reason }) => {
                 // Nothing was ordered, so nothing is backed off from: the platform may be back soon.
                 let until = now + self.policy_of(service).cool_down;
-                return self.suppress(recovery, guard::unreachable(reason, until), now, decided);
+                return self.suppress(recovery, guard::unreachable(reason).until(until), now, decided);
             }
         };
         if let Some(until) = self.is_starting(service, &observed, now) {
             self.see_instance(service, &observed, false, now, decided);
             let refusal = guard::start_period(until);
-            let recovery = Recovery { guard: Some(refusal.guard), not_before: Some(until), ..recovery };
+            let recovery = held_back(recovery, &refusal);
             return self.finish(recovery, Outcome::Superseded, &refusal.reason, now, decided);
         }
         match self.policy_of(service).mode {
@@ -142,57 +142,8 @@ impl Supervisor {
         }
     }
 
-    /// A person asks for a recovery. Without a last look: whoever asks wants it done.
-    pub(super) fn requested(
-        &mut self,
-        service: usize,
-        force: Option<&Force>,
-        observed: Result<Observed, Unreachable>,
-        now: Timestamp,
-        decided: &mut Decided,
-    ) -> Answer {
-        let state = self.service(service);
-        if let Some(recovery) = &state.recovery {
-            return Answer::InFlight { recovery_id: recovery.recovery_id };
-        }
-        let reason = force.map(|force| &*force.reason);
-        let refusal = guard::manual(&self.situation(service, &state, now), reason).err();
-        let observed = match (refusal, observed) {
-            (None, Ok(observed)) => observed,
-            (Some(Refusal { guard: Guard::Backend, reason, .. }), _)
-            | (None, Err(Unreachable { reason })) => {
-                return Answer::Impossible { reason };
-            }
-            (Some(Refusal { reason, until, .. }), _) => return Answer::Held { reason, until },
-        };
-        let incident =
-            state.incident.clone().unwrap_or_else(|| self.requested_incident(service, now, decided));
-        let state = self.service(service);
-        let mut recovery = self.new_recovery(service, &state, &incident, Trigger::Manual, now);
-        if let Some(force) = force {
-            recovery.reason = Some(joined(&recovery, &format!("forced: {}", force.reason)));
-        }
-        let recovery_id = recovery.recovery_id;
-        self.act(service, recovery, &observed, now, decided);
-        Answer::Started { recovery_id }
-    }
-
-    fn requested_incident(&mut self, service: usize, now: Timestamp, decided: &mut Decided) -> Incident {
-        let incident = Incident {
-            incident_id: self.new_id(now),
-            service: self.policy_of(service).name.clone(),
-            cause: Cause::Request,
-            failed_at: None,
-            detected_at: now,
-            ended_at: None,
-            attempts: 0,
-        };
-        self.record(Fact::Incident(incident.clone()), now, decided);
-        incident
-    }
-
     /// Records the order, then has it carried out.
-    fn act(
+    pub(super) fn act(
         &mut self,
         service: usize,
         recovery: Recovery,
@@ -258,10 +209,15 @@ impl Supervisor {
         }
     }
 
-    fn suppress(&mut self, recovery: Recovery, refusal: Refusal, now: Timestamp, decided: &mut Decided) {
+    pub(super) fn suppress(
+        &mut self,
+        recovery: Recovery,
+        refusal: Refusal,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) {
         // Which step it would have been is of no account for what holds it back.
-        let recovery =
-            Recovery { guard: Some(refusal.guard), not_before: refusal.until, reason: None, ..recovery };
+        let recovery = Recovery { reason: None, ..held_back(recovery, &refusal) };
         self.finish(recovery, Outcome::Suppressed, &refusal.reason, now, decided);
     }
 
@@ -287,7 +243,7 @@ impl Supervisor {
         self.service(service).recovery.clone().filter(|r| r.recovery_id == recovery_id && r.phase == phase)
     }
 
-    fn new_recovery(
+    pub(super) fn new_recovery(
         &self,
         service: usize,
         state: &Service,
@@ -310,6 +266,7 @@ impl Supervisor {
             outcome: None,
             reason: choice.reason,
             guard: None,
+            guard_inputs: None,
             would_act: false,
             failed_at: incident.failed_at,
             detected_at: Some(incident.detected_at),
@@ -338,6 +295,11 @@ impl Supervisor {
 /// Whether probes say that the service is down, the newest one included.
 fn needs_help(state: &Service) -> bool {
     state.health.state == HealthState::Unhealthy && state.health.passes == 0
+}
+
+fn held_back(recovery: Recovery, refusal: &Refusal) -> Recovery {
+    let (guard, guard_inputs) = (Some(refusal.guard), refusal.inputs.clone());
+    Recovery { guard, guard_inputs, not_before: refusal.until, ..recovery }
 }
 
 fn is_same(known: &Recovery, refusal: &Refusal) -> bool {

@@ -1,0 +1,108 @@
+//! A person asks for a recovery: it begins at once, or what is in its way is recorded and told.
+
+use shared::clock::Timestamp;
+use shared::order::{Observed, Unreachable};
+
+use super::super::fact::Fact;
+use super::super::guard::{self, Refusal};
+use super::super::incident::{Cause, Incident};
+use super::super::recovery::{Guard, Trigger};
+use super::super::state::Service;
+use super::verify::joined;
+use super::{Answer, Decided, Force, Supervisor};
+
+impl Supervisor {
+    /// A person asks for a recovery. Without a last look: whoever asks wants it done.
+    pub(super) fn requested(
+        &mut self,
+        service: usize,
+        force: Option<&Force>,
+        observed: Result<Observed, Unreachable>,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) -> Answer {
+        let state = self.service(service);
+        let observed = match self.may_act(service, &state, force, observed, now) {
+            Ok(observed) => observed,
+            Err(refusal) => return self.refuse(service, &state, force, refusal, now, decided),
+        };
+        let incident =
+            state.incident.clone().unwrap_or_else(|| self.requested_incident(service, now, decided));
+        let state = self.service(service);
+        let mut recovery = self.new_recovery(service, &state, &incident, Trigger::Manual, now);
+        if let Some(force) = force {
+            recovery.reason = Some(joined(&recovery, &format!("forced: {}", force.reason)));
+        }
+        let recovery_id = recovery.recovery_id;
+        self.act(service, recovery, &observed, now, decided);
+        Answer::Started { recovery_id }
+    }
+
+    /// Whether the request may lead to an action now.
+    fn may_act(
+        &self,
+        service: usize,
+        state: &Service,
+        force: Option<&Force>,
+        observed: Result<Observed, Unreachable>,
+        now: Timestamp,
+    ) -> Result<Observed, Refusal> {
+        if let Some(recovery) = &state.recovery {
+            return Err(guard::in_flight(recovery));
+        }
+        let reason = force.map(|force| &*force.reason);
+        guard::manual(&self.situation(service, state, now), reason)?;
+        observed.map_err(|Unreachable { reason }| guard::unreachable(reason))
+    }
+
+    /// Records that the request was refused and by what. What the daemon does by itself is not changed by it.
+    fn refuse(
+        &mut self,
+        service: usize,
+        state: &Service,
+        force: Option<&Force>,
+        refusal: Refusal,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) -> Answer {
+        let incident = state.incident.clone().unwrap_or_else(|| self.incident_of_a_request(service, now));
+        let mut recovery = self.new_recovery(service, state, &incident, Trigger::Manual, now);
+        if state.incident.is_none() {
+            // Nothing was opened, so it stands for itself.
+            (recovery.incident_id, recovery.detected_at) = (recovery.recovery_id, None);
+        }
+        let under_way = state.recovery.as_ref().map(|recovery| recovery.recovery_id);
+        let answer = match (under_way, refusal.guard) {
+            (Some(recovery_id), _) => Answer::InFlight { recovery_id },
+            (None, Guard::Backend) => Answer::Impossible { reason: refusal.reason.clone() },
+            (None, _) => {
+                let Refusal { reason, until, inputs, .. } = refusal.clone();
+                Answer::Held { recovery_id: recovery.recovery_id, reason, until, inputs }
+            }
+        };
+        let reason = match force {
+            Some(force) => format!("forced: {}; {}", force.reason, refusal.reason),
+            None => refusal.reason.clone(),
+        };
+        self.suppress(recovery, Refusal { reason, ..refusal }, now, decided);
+        answer
+    }
+
+    fn requested_incident(&mut self, service: usize, now: Timestamp, decided: &mut Decided) -> Incident {
+        let incident = self.incident_of_a_request(service, now);
+        self.record(Fact::Incident(incident.clone()), now, decided);
+        incident
+    }
+
+    fn incident_of_a_request(&self, service: usize, now: Timestamp) -> Incident {
+        Incident {
+            incident_id: self.new_id(now),
+            service: self.policy_of(service).name.clone(),
+            cause: Cause::Request,
+            failed_at: None,
+            detected_at: now,
+            ended_at: None,
+            attempts: 0,
+        }
+    }
+}
