@@ -6,6 +6,7 @@ use health_monitor::domain::recovery::{Phase, Recovery};
 use health_monitor::domain::rollup::CheckRollup;
 use health_monitor::domain::supervisor::Work;
 use shared::clock::Timestamp;
+use shared::order::Stage;
 
 /// A moment as minutes and seconds since the start of the world.
 pub fn moment(at: Timestamp) -> String {
@@ -93,6 +94,11 @@ fn recovery_line(recovery: &Recovery) -> String {
             Some(instance) => format!("verifying {instance}"),
             None => "verifying".into(),
         },
+        Phase::Concluding => {
+            let (stage, tries) = (recovery.conclusion().as_str(), recovery.conclusion_tries);
+            let error = recovery.conclusion_error.as_ref().map(|error| format!(", last {error}"));
+            format!("concluding: {stage}, try {tries}{}", error.unwrap_or_default())
+        }
         Phase::Finished => recovery.outcome.map_or("?", |outcome| outcome.as_str()).to_owned(),
     };
     let guard = recovery.guard.map(|guard| format!(" by {}", guard.as_str())).unwrap_or_default();
@@ -107,6 +113,16 @@ pub fn work(work: &Work) -> Option<String> {
     match work {
         Work::Probe { .. } | Work::Inspect { .. } | Work::Consult { .. } => None,
         Work::Preflight { service, .. } => Some(format!("=> look at {service} once more")),
-        Work::Perform(order) => Some(format!("=> {} {}", order.action.as_str(), order.service)),
+        Work::Examine(order) => {
+            Some(format!("=> look what there is of {} {}", order.action.as_str(), order.service))
+        }
+        Work::Perform(order) => {
+            let stage = match order.stage {
+                Stage::Act => "",
+                Stage::Keep => ": keep the new, discard the old",
+                Stage::Revert => ": put the old back",
+            };
+            Some(format!("=> {} {}{stage}", order.action.as_str(), order.service))
+        }
     }
 }

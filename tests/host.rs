@@ -5,7 +5,7 @@ use std::time::Duration;
 use health_monitor::domain::expected::Mismatch;
 use health_monitor::domain::reading::{Answer, Examined};
 use shared::clock::Timestamp;
-use shared::order::{Action, Observed, Performed, Unreachable};
+use shared::order::{Action, Observed, Order, OrderId, Performed, Stage, Standing, Unreachable};
 
 /// How a service answers its probes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +58,47 @@ pub enum OnCall {
     Refused,
 }
 
+/// How far a recreation comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Nothing is changed.
+    Nothing,
+    /// The new instance is there, and the old one still runs.
+    Aside,
+    /// The old one is stopped and kept; nothing runs.
+    Renamed,
+    /// The new one runs, the old one is kept.
+    Whole,
+}
+
+/// What a recreation does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnRecreate {
+    /// The new instance is up after this long.
+    Heals(Duration),
+    /// The new instance is as broken as the old one.
+    StaysBroken,
+    /// The platform refuses; nothing happens.
+    Refused,
+    /// The platform fails there.
+    Fails(Reach),
+    /// The platform comes so far, and its answer is lost. A whole one heals.
+    AnswerLost(Reach),
+}
+
+/// What a recreation has made, and what it keeps.
+#[derive(Clone, Debug)]
+pub struct Replacement {
+    /// By which order.
+    pub id: OrderId,
+    /// How far it came.
+    pub reach: Reach,
+    /// How the old instance behaves once it is back.
+    pub old: Behaviour,
+    /// Whether the old instance is still there.
+    pub has_kept: bool,
+}
+
 /// A simulated service.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -67,6 +108,14 @@ pub struct Host {
     pub on_restart: OnRestart,
     /// What a call for help does.
     pub on_call: OnCall,
+    /// What a recreation does.
+    pub on_recreate: OnRecreate,
+    /// What a recreation has made whose verdict has not come.
+    pub replacement: Option<Replacement>,
+    /// So many orders to discard or put back fail.
+    pub failing_conclusions: u32,
+    /// So many of them are carried out, and the answer is lost.
+    pub silent_conclusions: u32,
     /// Counts instances.
     pub instance: u32,
     /// Since when the present instance runs.
@@ -88,6 +137,10 @@ impl Host {
             behaviour: Behaviour::Up,
             on_restart: OnRestart::Heals(Duration::from_secs(3)),
             on_call: OnCall::Helps(Duration::from_secs(30)),
+            on_recreate: OnRecreate::Heals(Duration::from_secs(3)),
+            replacement: None,
+            failing_conclusions: 0,
+            silent_conclusions: 0,
             instance: 1,
             started_at: Timestamp::from_micros(0),
             up_at: None,
@@ -100,7 +153,7 @@ impl Host {
     /// What a probe gets, and how long it takes.
     pub fn probe(&self, now: Timestamp, timeout: Duration) -> (Answer, Duration) {
         let quick = Duration::from_millis(2);
-        if self.up_at.is_some_and(|up_at| now < up_at) {
+        if !self.runs() || self.up_at.is_some_and(|up_at| now < up_at) {
             return (Answer::NoConnection("connection refused".into()), quick);
         }
         match self.behaviour {
@@ -131,6 +184,9 @@ impl Host {
         if !self.platform_answers {
             return Err(Unreachable { reason: "the platform is not reachable".into() });
         }
+        if !self.runs() {
+            return Err(Unreachable { reason: "no such container".into() });
+        }
         if !self.tells_instances {
             return Ok(Observed::default());
         }
@@ -143,11 +199,92 @@ impl Host {
     }
 
     /// The platform gets an order. Gives its answer and how long that takes.
-    pub fn perform(&mut self, action: Action, now: Timestamp) -> (Performed, Duration) {
-        match action {
-            Action::Restart => self.restart(now),
-            Action::Webhook => self.call(now),
+    pub fn perform(&mut self, order: &Order, now: Timestamp) -> (Performed, Duration) {
+        match (order.action, order.stage) {
+            (Action::Restart, _) => self.restart(now),
+            (Action::Webhook, _) => self.call(now),
+            (Action::Recreate, Stage::Act) => self.recreate(order.id, now),
+            (Action::Recreate, stage) => (self.conclude(order.id, stage, now), Duration::from_secs(1)),
         }
+    }
+
+    /// Whether any instance runs.
+    pub fn runs(&self) -> bool {
+        self.replacement.as_ref().is_none_or(|replacement| replacement.reach != Reach::Renamed)
+    }
+
+    fn recreate(&mut self, id: OrderId, now: Timestamp) -> (Performed, Duration) {
+        assert!(self.replacement.is_none(), "recreated over a replacement without a verdict: {self:?}");
+        let second = Duration::from_secs(1);
+        let soon = Duration::from_secs(3);
+        let lost = Performed::Unknown { reason: "no answer within 30 s".into() };
+        let (reach, performed, up_after) = match self.on_recreate {
+            OnRecreate::Heals(after) => (Reach::Whole, Performed::Accepted, Some(after)),
+            OnRecreate::StaysBroken => (Reach::Whole, Performed::Accepted, None),
+            OnRecreate::Refused => {
+                return (Performed::NotRun { reason: "no such image".into() }, second);
+            }
+            OnRecreate::Fails(reach) => (reach, Performed::Failed { reason: "no space left".into() }, None),
+            OnRecreate::AnswerLost(reach) => (reach, lost, Some(soon)),
+        };
+        if reach != Reach::Nothing {
+            self.replacement = Some(Replacement { id, reach, old: self.behaviour, has_kept: true });
+        }
+        if reach == Reach::Whole {
+            self.replace(now + second);
+            if let Some(after) = up_after {
+                self.behaviour = Behaviour::Up;
+                self.up_at = Some(now + second + after);
+            }
+        }
+        let takes = if matches!(performed, Performed::Unknown { .. }) { second * 30 } else { second };
+        (performed, takes)
+    }
+
+    fn conclude(&mut self, id: OrderId, stage: Stage, now: Timestamp) -> Performed {
+        if self.failing_conclusions > 0 {
+            self.failing_conclusions -= 1;
+            return Performed::Failed { reason: "device or resource busy".into() };
+        }
+        let taken = self.replacement.take_if(|one| one.id == id);
+        let performed = match taken {
+            None => Performed::Accepted,
+            Some(replacement) if stage == Stage::Keep => {
+                assert_eq!(
+                    replacement.reach,
+                    Reach::Whole,
+                    "what it replaced is discarded, and it does not run"
+                );
+                Performed::Accepted
+            }
+            Some(Replacement { has_kept: false, .. }) => {
+                Performed::Superseded { reason: "somebody removed the old one".into() }
+            }
+            Some(replacement) => {
+                self.behaviour = replacement.old;
+                self.replace(now);
+                self.up_at = None;
+                Performed::Accepted
+            }
+        };
+        if self.silent_conclusions > 0 {
+            self.silent_conclusions -= 1;
+            return Performed::Unknown { reason: "no answer within 20 s".into() };
+        }
+        performed
+    }
+
+    /// What the platform says there is of an order.
+    pub fn examine(&self, id: OrderId) -> Result<Standing, Unreachable> {
+        if !self.platform_answers {
+            return Err(Unreachable { reason: "the platform is not reachable".into() });
+        }
+        let reach = self.replacement.as_ref().filter(|one| one.id == id).map(|one| one.reach);
+        Ok(match reach {
+            None | Some(Reach::Nothing) => Standing::Untouched,
+            Some(Reach::Aside | Reach::Renamed) => Standing::Partial,
+            Some(Reach::Whole) => Standing::Complete,
+        })
     }
 
     fn call(&mut self, now: Timestamp) -> (Performed, Duration) {

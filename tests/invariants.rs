@@ -11,7 +11,7 @@ use health_monitor::domain::health::HealthState;
 use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Outcome, Phase, Trigger};
 use shared::clock::Timestamp;
-use shared::order::Order;
+use shared::order::{Order, Stage};
 
 use crate::world::World;
 
@@ -75,13 +75,23 @@ impl World {
     /// Record before act.
     pub(super) fn must_be_recorded(&self, order: &Order) {
         let id = order.id.to_string();
+        let phase = match order.stage {
+            Stage::Act => r#""phase":"acting""#,
+            Stage::Keep | Stage::Revert => r#""phase":"concluding""#,
+        };
         let is_recorded = self
             .journal
             .iter()
             .rev()
             .take(200)
-            .any(|(_, document)| document.contains(&id) && document.contains(r#""phase":"acting""#));
+            .any(|(_, document)| document.contains(&id) && document.contains(phase));
         assert!(is_recorded, "order {id} for {} was given before it was recorded", order.service);
+    }
+
+    /// One order for a service at a time.
+    pub(super) fn must_be_the_only_one(&mut self, order: &Order) {
+        let is_only = self.at_the_platform.insert(order.service.clone());
+        assert!(is_only, "{}: {:?} was ordered over another order", order.service, order.stage);
     }
 
     /// Nothing is done to a service that passes, answers that it is misconfigured, or could not be looked at; nor
@@ -143,7 +153,7 @@ impl World {
     pub(super) fn must_climb_step_by_step(&mut self, fact: &Fact) {
         let Fact::Recovery(recovery) = fact else { return };
         let last = self.ends.get(&recovery.service).copied();
-        match (recovery.phase, recovery.outcome) {
+        match (recovery.phase, recovery.verdict.or(recovery.outcome)) {
             (Phase::Acting, _) => {
                 let from = last.map_or(1, |(step, _)| step);
                 let has_failed =
@@ -159,7 +169,7 @@ impl World {
             ) => {
                 self.ends.insert(recovery.service.clone(), (recovery.step, outcome));
             }
-            (Phase::Preflight | Phase::Verifying | Phase::Finished, _) => {}
+            (Phase::Preflight | Phase::Verifying | Phase::Concluding | Phase::Finished, _) => {}
         }
     }
 

@@ -11,7 +11,7 @@ use health_monitor::domain::policy::{Mode, Policy};
 use health_monitor::domain::supervisor::{Event, Resettable};
 use shared::clock::Timestamp;
 use shared::order::{Action, Backend};
-use tests::host::{Behaviour, OnCall, OnRestart};
+use tests::host::{Behaviour, OnCall, OnRecreate, OnRestart, Reach};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 #[test]
@@ -137,6 +137,16 @@ fn set(mut now: Policy, line: &str) -> Policy {
     now
 }
 
+fn so_far(word: &str) -> Reach {
+    match word {
+        "aside" => Reach::Aside,
+        "halfway" => Reach::Renamed,
+        "wholly" => Reach::Whole,
+        "not" => Reach::Nothing,
+        other => panic!("recreated {other}"),
+    }
+}
+
 /// `restart`, `restart x2`, `restart within 60`.
 fn step(text: &str) -> Step {
     let words: Vec<&str> = text.split(' ').collect();
@@ -241,6 +251,18 @@ fn host(world: &mut World, name: &str, words: &[&str]) {
         }
         ["waits", "in", "vain", "when", "somebody", "is", "called"] => host.on_call = OnCall::Nobody,
         ["finds", "nobody", "to", "call"] => host.on_call = OnCall::Refused,
+        ["stays", "broken", "when", "recreated"] => host.on_recreate = OnRecreate::StaysBroken,
+        ["cannot", "be", "recreated"] => host.on_recreate = OnRecreate::Refused,
+        ["fails", "to", "be", "recreated", reach] => host.on_recreate = OnRecreate::Fails(so_far(reach)),
+        ["is", "recreated", reach, "without", "an", "answer"] => {
+            host.on_recreate = OnRecreate::AnswerLost(so_far(reach));
+        }
+        ["concludes", "at", "the", "third", "try"] => host.failing_conclusions = 2,
+        ["concludes", "without", "an", "answer"] => host.silent_conclusions = 1,
+        ["never", "concludes"] => host.failing_conclusions = u32::MAX,
+        ["loses", "what", "was", "kept"] => {
+            host.replacement.as_mut().unwrap_or_else(|| panic!("{name} keeps nothing")).has_kept = false;
+        }
         ["loses", "orders"] => host.on_restart = OnRestart::OrderLost,
         ["has", "no", "identity"] => host.tells_instances = false,
         ["cannot", "be", "inspected"] => host.platform_answers = false,

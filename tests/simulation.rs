@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use shared::order::Action;
-use tests::host::{Behaviour, Host, OnCall, OnRestart};
+use tests::host::{Behaviour, Host, OnCall, OnRecreate, OnRestart, Reach, Replacement};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 /// Steps over all worlds, unless the environment says otherwise.
@@ -131,7 +131,21 @@ fn some_service(world: &World, random: &mut StdRng) -> String {
 
 fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
     use Behaviour::{NameGone, OtherForm, OwnFault, Refuses, SaysItIsSick, Silent, Status, Untrusted, Up};
-    match random.random_range(0..7) {
+    match random.random_range(0..9) {
+        7 => {
+            use OnRecreate::{AnswerLost, Fails, Heals, Refused, StaysBroken};
+            let reach = *[Reach::Nothing, Reach::Aside, Reach::Renamed, Reach::Whole].choose(random).unwrap();
+            let after = Duration::from_secs(random.random_range(0..60));
+            let effects = [Heals(after), StaysBroken, Refused, Fails(reach), AnswerLost(reach)];
+            host.on_recreate = *effects.choose(random).unwrap();
+        }
+        8 => {
+            host.failing_conclusions = random.random_range(0..4);
+            host.silent_conclusions = random.random_range(0..2);
+            if let Some(replacement) = host.replacement.as_mut().filter(|one| one.reach == Reach::Whole) {
+                replacement.has_kept = random.random_ratio(3, 4);
+            }
+        }
         6 => {
             let calls = [OnCall::Helps(Duration::from_secs(20)), OnCall::Nobody, OnCall::Refused];
             host.on_call = *calls.choose(random).unwrap();
@@ -158,7 +172,8 @@ fn calm(world: &mut World) {
     world.crash = None;
     world.is_cut_off = false;
     for host in world.hosts.values_mut() {
-        *host = Host { instance: host.instance, ..Host::up() };
+        let kept = host.replacement.take().map(|one| Replacement { old: Behaviour::Up, ..one });
+        *host = Host { instance: host.instance, replacement: kept, ..Host::up() };
     }
     if !world.is_monitored() {
         world.start_monitor();
@@ -167,6 +182,9 @@ fn calm(world: &mut World) {
     world.say(Event::Reset { guard: Resettable::Budget, service: None, reason: None });
     world.run_until(world.now + Duration::from_secs(7_200));
     world.check_replay();
+    for (name, host) in &world.hosts {
+        assert!(host.replacement.is_none(), "{name}: something kept was left behind: {host:?}");
+    }
     let state = world.state().unwrap();
     for (name, service) in state.services.iter() {
         assert_eq!(service.health.state, HealthState::Healthy, "{name} does not end healthy: {service:#?}");

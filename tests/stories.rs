@@ -12,5 +12,6 @@ mod guards;
 mod hostile;
 mod ladder;
 mod receivers;
+mod recreation;
 mod storage;
 mod tls;

@@ -1,6 +1,6 @@
 //! The world: time, services, journal and the daemon's core, which may crash at any instant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use health_monitor::domain::dependency::Dependencies;
@@ -15,7 +15,7 @@ use health_monitor::domain::state::State;
 use health_monitor::domain::supervisor::{self, Event, Supervisor, Work};
 use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
-use shared::order::{Action, Backend, Order, OrderId, ServiceName, Target};
+use shared::order::{Action, Backend, Order, OrderId, ServiceName, Stage, Target};
 
 use crate::describe;
 use crate::host::Host;
@@ -69,6 +69,8 @@ pub struct World {
     pub(super) stable: Vec<(Timestamp, ServiceName)>,
     /// What the last look before acting saw.
     pub(super) last_looks: BTreeMap<ServiceName, (Timestamp, Answer)>,
+    /// Orders whose answer has not come.
+    pub(super) at_the_platform: BTreeSet<ServiceName>,
     /// How the last attempt of a service ended, with its step.
     pub(super) ends: BTreeMap<ServiceName, (usize, Outcome)>,
     name_found_at: Option<Timestamp>,
@@ -154,6 +156,7 @@ impl World {
             sentinels: SENTINELS,
             stable: Vec::new(),
             last_looks: BTreeMap::new(),
+            at_the_platform: BTreeSet::new(),
             ends: BTreeMap::new(),
             name_found_at: None,
             budget_reset_at: Timestamp::default(),
@@ -178,6 +181,7 @@ impl World {
         self.log("monitor killed");
         self.monitor = None;
         self.inbox.clear();
+        self.at_the_platform.clear();
     }
 
     /// Whether the daemon runs.
@@ -233,6 +237,9 @@ impl World {
     }
 
     fn deliver(&mut self, event: Event) -> Option<supervisor::Answer> {
+        if let Event::Performed { service, .. } = &event {
+            self.at_the_platform.remove(service);
+        }
         let mut decision = self.monitor.as_mut()?.handle(event, self.now);
         let answer = decision.answer.take();
         self.turn(decision);
@@ -310,16 +317,25 @@ impl World {
                 let observed = self.hosts[&service].observe();
                 (Event::Inspected { service, recovery_id, observed }, quick)
             }
+            Work::Examine(order) => {
+                let standing = self.hosts[&order.service].examine(order.id);
+                (Event::Examined { service: order.service, recovery_id: order.id, standing }, quick)
+            }
             Work::Perform(order) => {
                 self.must_be_recorded(&order);
-                self.must_be_needed(&order);
-                self.orders.push((self.now, order.clone()));
+                self.must_be_the_only_one(&order);
+                if order.stage == Stage::Act {
+                    self.must_be_needed(&order);
+                    self.orders.push((self.now, order.clone()));
+                }
                 let Some(host) = self.hosts.get_mut(&order.service) else { return };
-                let (performed, takes) = host.perform(order.action, self.now);
+                let (performed, takes) = host.perform(&order, self.now);
+                let observed = host.observe().ok().filter(|_| order.stage == Stage::Revert);
                 if matches!(performed, shared::order::Performed::NotRun { .. }) {
                     self.not_run.push(order.id);
                 }
-                (Event::Performed { service: order.service, recovery_id: order.id, performed }, takes)
+                let Order { id, service, stage, .. } = order;
+                (Event::Performed { service, recovery_id: id, stage, performed, observed }, takes)
             }
         };
         self.sequence += 1;

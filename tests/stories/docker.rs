@@ -69,6 +69,11 @@ pub(super) struct Container {
 impl Container {
     /// Starts the stand-in as the only container of a compose service, with further arguments.
     pub(super) fn start(service: &str, arguments: &[&str]) -> Self {
+        Self::start_with(service, &[], arguments)
+    }
+
+    /// The same with further options of `docker run`.
+    pub(super) fn start_with(service: &str, options: &[&str], arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         // The name of the service carries the process, so that runs side by side do not meet.
@@ -79,7 +84,7 @@ impl Container {
         let fixed = ["run", "--detach", "--network", "host", "--name", &name, "--label", &label];
         let project = ["--label", "com.docker.compose.project=story", image(), "--name", &service];
         let listening = ["--host", "127.0.0.1", "--port", &listens];
-        docker(&[&fixed[..], &project, &listening, arguments].concat());
+        docker(&[&fixed[..], options, &project, &listening, arguments].concat());
         Self { service, name, port }
     }
 
@@ -109,6 +114,24 @@ impl Container {
         docker(&arguments).lines().count() - 1
     }
 
+    /// What the engine tells of the container under this name, in the form of a template.
+    pub(super) fn inspect(&self, template: &str) -> String {
+        docker(&["inspect", "--format", template, &self.name])
+    }
+
+    /// Names and states of all containers of the service, those that are set aside included.
+    pub(super) fn all(&self) -> Vec<(String, String)> {
+        let filter = format!("label=com.docker.compose.service={}", self.service);
+        let listed = docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}} {{.State}}"]);
+        let pair = |line: &str| line.split_once(' ').map(|(name, state)| (name.to_owned(), state.to_owned()));
+        listed.lines().filter_map(pair).collect()
+    }
+
+    /// The name of the container.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Removes the container, as somebody else would.
     pub(super) fn remove(&self) {
         docker(&["rm", "--force", &self.name]);
@@ -118,6 +141,9 @@ impl Container {
 impl Drop for Container {
     fn drop(&mut self) {
         // A story may have removed it; nothing else is left to do.
-        let _ = Command::new("docker").args(["rm", "--force", &self.name]).output();
+        let aside = self.all().into_iter().map(|(name, _)| name);
+        for name in aside.chain([self.name.clone()]) {
+            let _ = Command::new("docker").args(["rm", "--force", "--volumes", &name]).output();
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
 use shared::engine::{Perform, Performing};
-use shared::order::{Action, Observed, Order, ServiceName, Unreachable};
+use shared::order::{Action, Observed, Order, ServiceName, Stage, Unreachable};
 use shared::platform::Platform;
 
 use crate::domain::network::Witness;
@@ -63,6 +63,13 @@ impl Performer {
                     let observed = self.inspect(&service).await;
                     Event::Inspected { service, recovery_id, observed }
                 }
+                Work::Examine(order) => {
+                    let standing = match self.means.platforms.get(&order.service) {
+                        Some(platform) => platform.examine(&order).await,
+                        None => Err(Unreachable { reason: format!("{} has no platform", order.service) }),
+                    };
+                    Event::Examined { service: order.service, recovery_id: order.id, standing }
+                }
                 Work::Perform(order) => self.perform(order).await,
             }
         })
@@ -98,10 +105,11 @@ impl Performer {
 
     async fn perform(&self, order: Order) -> Event {
         let action = order.action.as_str();
-        tracing::debug!(service = %order.service, action, recovery_id = %order.id, "order given");
+        let stage = order.stage.as_str();
+        tracing::debug!(service = %order.service, action, stage, recovery_id = %order.id, "order given");
         let platform = match order.action {
             Action::Webhook => self.means.escalations.get(&order.service),
-            Action::Restart => self.means.platforms.get(&order.service),
+            Action::Restart | Action::Recreate => self.means.platforms.get(&order.service),
         };
         let performed = match platform {
             Some(platform) => platform.perform(&order).await,
@@ -110,6 +118,11 @@ impl Performer {
                 shared::order::Performed::NotRun { reason }
             }
         };
-        Event::Performed { service: order.service, recovery_id: order.id, performed }
+        let observed = match order.stage {
+            Stage::Revert => self.inspect(&order.service).await.ok(),
+            Stage::Act | Stage::Keep => None,
+        };
+        let Order { id, service, stage, .. } = order;
+        Event::Performed { service, recovery_id: id, stage, performed, observed }
     }
 }

@@ -100,18 +100,21 @@ impl fmt::Display for OrderId {
 pub enum Action {
     /// Stop the instance if it still runs, and start it again.
     Restart,
+    /// Make the instance anew from its own configuration; the old one is kept until the verdict.
+    Recreate,
     /// Call somebody who may know more: a signed webhook.
     Webhook,
 }
 
 impl Action {
     /// Every action, mildest first.
-    pub const ALL: [Self; 2] = [Self::Restart, Self::Webhook];
+    pub const ALL: [Self; 3] = [Self::Restart, Self::Recreate, Self::Webhook];
 
     /// The word that API, logs and documents use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restart => "restart",
+            Self::Recreate => "recreate",
             Self::Webhook => "webhook",
         }
     }
@@ -119,8 +122,16 @@ impl Action {
     /// Whether another instance is the sign that it took effect.
     pub fn changes_instance(self) -> bool {
         match self {
-            Self::Restart => true,
+            Self::Restart | Self::Recreate => true,
             Self::Webhook => false,
+        }
+    }
+
+    /// Whether what was there before is kept until the verdict, and then discarded or put back.
+    pub fn keeps_previous(self) -> bool {
+        match self {
+            Self::Recreate => true,
+            Self::Restart | Self::Webhook => false,
         }
     }
 }
@@ -171,6 +182,39 @@ impl fmt::Display for Target {
     }
 }
 
+/// Which part of an action is ordered. Only actions that keep what was before have more than the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// The action itself.
+    Act,
+    /// The verdict is good: what was kept is discarded.
+    Keep,
+    /// The verdict is bad: what was kept is put back.
+    Revert,
+}
+
+impl Stage {
+    /// The word that logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Act => "act",
+            Self::Keep => "keep",
+            Self::Revert => "revert",
+        }
+    }
+}
+
+/// What there is of an order whose end is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Nothing: all is as it was before.
+    Untouched,
+    /// It was begun and not finished.
+    Partial,
+    /// It was carried out.
+    Complete,
+}
+
 /// One order to a platform. It is recorded before it is carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Order {
@@ -182,6 +226,8 @@ pub struct Order {
     pub service: ServiceName,
     /// What to do.
     pub action: Action,
+    /// Which part of it.
+    pub stage: Stage,
     /// The incident that it belongs to.
     pub incident_id: OrderId,
     /// The how-manieth attempt within the incident, from 1.
@@ -227,6 +273,11 @@ pub enum Performed {
     },
     /// Nobody knows whether it happened (the answer did not come in time). Never repeated blindly.
     Unknown {
+        /// A sentence for a person.
+        reason: String,
+    },
+    /// Somebody else came first, and nothing is left to do.
+    Superseded {
         /// A sentence for a person.
         reason: String,
     },

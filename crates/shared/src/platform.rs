@@ -2,6 +2,7 @@
 
 mod command;
 mod docker;
+mod variables;
 mod webhook;
 
 use std::time::Duration;
@@ -10,8 +11,9 @@ use secrecy::SecretString;
 
 pub use self::command::Command;
 pub use self::docker::Docker;
+pub use self::variables::Variables;
 pub use self::webhook::Webhook;
-use crate::order::{Action, Backend, Observed, Order, Performed, ServiceName, Target, Unreachable};
+use crate::order::{Action, Backend, Observed, Order, Performed, ServiceName, Standing, Target, Unreachable};
 
 /// How the Docker Engine is reached and used.
 #[derive(Clone, Debug)]
@@ -127,11 +129,20 @@ impl Platform {
         }
     }
 
+    /// Looks at what there is of an order whose end is not known.
+    pub async fn examine(&self, order: &Order) -> Result<Standing, Unreachable> {
+        match self {
+            Self::Docker(docker) => docker.examine(order.id).await,
+            // They have no action that keeps what was before.
+            Self::Webhook(_) | Self::Command(_) | Self::None => Ok(Standing::Untouched),
+        }
+    }
+
     /// Carries an order out, within the time that the settings give: for Docker the stop timeout and 20 s, per
     /// container; for the others their timeout. Dropped before it ends, the outcome is unknown.
     pub async fn perform(&self, order: &Order) -> Performed {
         match self {
-            Self::Docker(docker) => docker.perform(order.action).await,
+            Self::Docker(docker) => docker.perform(order).await,
             Self::Webhook(webhook) => webhook.perform(order).await,
             Self::Command(command) => command.perform(order).await,
             Self::None => Performed::NotRun { reason: nothing_configured(&order.service) },
@@ -162,7 +173,7 @@ fn one_line(text: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::order::OrderId;
+    use crate::order::{OrderId, Stage};
 
     /// An order to restart `web`, given at 2021-02-25T22:42:10Z.
     pub(super) fn order() -> Order {
@@ -172,6 +183,7 @@ mod tests {
             at,
             service: ServiceName::new("web").unwrap(),
             action: Action::Restart,
+            stage: Stage::Act,
             incident_id: OrderId::at(at, 3),
             attempt: 2,
         }

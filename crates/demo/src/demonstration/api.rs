@@ -82,7 +82,7 @@ impl Recovery {
     pub(super) fn is_ordered(&self) -> bool {
         match self.phase {
             Phase::Preflight => false,
-            Phase::Acting | Phase::Verifying => true,
+            Phase::Acting | Phase::Verifying | Phase::Concluding => true,
             Phase::Finished => self.accepted_at.is_some() || self.outcome == Some(Outcome::ActionFailed),
         }
     }
@@ -119,6 +119,7 @@ pub(super) enum Phase {
     Preflight,
     Acting,
     Verifying,
+    Concluding,
     Finished,
 }
 

@@ -7,6 +7,7 @@ use shared::config::{Fault, Faults, Group};
 use shared::order::Action;
 use shared::platform::PlatformSettings;
 
+use super::backend::target;
 use crate::domain::ladder::{MOST_ATTEMPTS, MOST_STEPS, Step};
 
 /// The time that a step may be given for its proof, in seconds: as for `VERIFICATION_TIMEOUT`.
@@ -74,7 +75,11 @@ fn impossible(action: Action, platform: &PlatformSettings) -> Option<String> {
         (_, PlatformSettings::None) => {
             Some(format!("the step {word} cannot be done: recovery_backend is none"))
         }
-        (Action::Restart | Action::Webhook, PlatformSettings::Docker(_))
+        (Action::Recreate, PlatformSettings::Webhook(_) | PlatformSettings::Command(_)) => Some(format!(
+            "the step {word} cannot be done by a {}: it keeps the old container until the verdict, which only docker can",
+            target(platform).backend.as_str()
+        )),
+        (Action::Restart | Action::Recreate | Action::Webhook, PlatformSettings::Docker(_))
         | (Action::Restart | Action::Webhook, PlatformSettings::Webhook(_) | PlatformSettings::Command(_)) => {
             None
         }

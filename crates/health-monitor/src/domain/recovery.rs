@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::order::{Action, OrderId, ServiceName, Target};
+use shared::order::{Action, OrderId, ServiceName, Stage, Target};
 
 use super::guard::GuardInputs;
 use super::reading::ErrorEntry;
@@ -37,6 +37,8 @@ pub enum Phase {
     Acting,
     /// The platform has answered; probes have to prove it.
     Verifying,
+    /// The verdict is in; what was kept of before is discarded or put back.
+    Concluding,
     /// Over; the outcome says how.
     Finished,
 }
@@ -274,6 +276,19 @@ pub struct Recovery {
     pub instance_after: Option<String>,
     /// Whether the platform can tell one instance from another.
     pub tells_instances: bool,
+    /// What the proof has given, for an action that keeps what was before until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Outcome>,
+    /// How often it was ordered to discard what was kept, or to put it back.
+    #[serde(default)]
+    pub conclusion_tries: u32,
+    /// Why the last of these orders was not carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conclusion_error: Option<String>,
+    /// When that is ordered again unless it has been done.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub conclude_at: Option<Timestamp>,
     /// The next attempt is not made before this.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub not_before: Option<Timestamp>,
@@ -294,7 +309,17 @@ impl Recovery {
         match self.phase {
             Phase::Verifying if self.tells_instances => self.instance_changed_at,
             Phase::Verifying => Some(self.accepted_at.unwrap_or(self.started_at)),
-            Phase::Preflight | Phase::Acting | Phase::Finished => None,
+            Phase::Preflight | Phase::Acting | Phase::Concluding | Phase::Finished => None,
         }
+    }
+
+    /// Whether the verdict is that the service is well.
+    pub fn is_well(&self) -> bool {
+        matches!(self.verdict, Some(Outcome::Recovered | Outcome::SelfRecovered))
+    }
+
+    /// What the verdict asks for.
+    pub fn conclusion(&self) -> Stage {
+        if self.is_well() { Stage::Keep } else { Stage::Revert }
     }
 }

@@ -168,7 +168,7 @@ impl State {
                 self.fleet_mut().act(at, recovery);
                 self.totals.begin(recovery);
             }
-            Phase::Verifying => service.recovery = Some(recovery.clone()),
+            Phase::Verifying | Phase::Concluding => service.recovery = Some(recovery.clone()),
             Phase::Finished => {
                 service.finish(at, recovery);
                 if recovery.outcome == Some(Outcome::ActionFailed) && !recovery.has_acted {
@@ -258,7 +258,7 @@ impl Service {
     /// What the end of an attempt says about the ladder: a refusal, a step that nobody knows the end of, and a service
     /// that came back by itself say nothing.
     fn climb(&mut self, at: Timestamp, recovery: &Recovery) {
-        let (has_ended, has_helped) = match recovery.outcome {
+        let (has_ended, has_helped) = match recovery.verdict.or(recovery.outcome) {
             Some(Outcome::Recovered) => (true, true),
             Some(Outcome::NotRecovered | Outcome::ActionFailed) => (true, false),
             Some(
@@ -279,7 +279,9 @@ impl Service {
     fn finish(&mut self, at: Timestamp, recovery: &Recovery) {
         let under_way = self.recovery.take_if(|under_way| under_way.recovery_id == recovery.recovery_id);
         self.climb(at, recovery);
-        match recovery.outcome {
+        self.attempts.not_before =
+            self.attempts.not_before.max(recovery.not_before.filter(|_| recovery.verdict.is_some()));
+        match recovery.verdict.or(recovery.outcome) {
             // A request that was refused changes nothing about what the daemon does by itself.
             Some(Outcome::Suppressed) if recovery.trigger == Trigger::Manual => {}
             Some(Outcome::Suppressed | Outcome::Superseded) => {
@@ -292,7 +294,8 @@ impl Service {
             Some(Outcome::ActionFailed) if !recovery.has_acted => {
                 match under_way.map(|under_way| under_way.phase) {
                     Some(Phase::Acting) => drop(self.attempts.started.pop_back()),
-                    Some(Phase::Preflight | Phase::Verifying | Phase::Finished) | None => {
+                    Some(Phase::Preflight | Phase::Verifying | Phase::Concluding | Phase::Finished)
+                    | None => {
                         self.attempts.consecutive += 1;
                     }
                 }

@@ -1,6 +1,7 @@
 //! The decider of the daemon: what happened goes in, facts and work come out.
 
 mod company;
+mod conclude;
 mod event;
 mod heal;
 mod observe;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
-use shared::order::{OrderId, ServiceName};
+use shared::order::{OrderId, ServiceName, Stage};
 
 use super::census::Census;
 use super::fact::Fact;
@@ -29,6 +30,7 @@ use super::view::{Checks, Latest, View};
 pub use event::{Answer, Event, Force, Resettable, Work};
 
 use company::Consultation;
+use conclude::Look;
 
 /// The pure core of health-monitor.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Supervisor {
     timer_of: Vec<Option<Timestamp>>,
     /// When the instance of a service under verification was last asked for.
     inspected_at: Vec<Option<Timestamp>>,
+    /// Looks at what there is of orders whose end is not known, by service.
+    looks: HashMap<usize, Look>,
     /// The last results of each service.
     results: Vec<Results>,
     rollups: Rollups,
@@ -79,6 +83,7 @@ impl Supervisor {
             timers: BTreeSet::new(),
             timer_of: vec![None; services],
             inspected_at: vec![None; services],
+            looks: HashMap::new(),
             results: vec![Results::default(); services],
             census: Census::new(services),
             consultation: Consultation::default(),
@@ -160,8 +165,14 @@ impl Supervisor {
             Event::Preflighted { recovery_id, measured, observed, witnesses, .. } => {
                 self.preflighted(service, recovery_id, &measured, (observed, witnesses), now, decided);
             }
-            Event::Performed { recovery_id, performed, .. } => {
+            Event::Performed { recovery_id, stage: Stage::Act, performed, .. } => {
                 self.performed(service, recovery_id, performed, now, decided);
+            }
+            Event::Performed { recovery_id, stage, performed, observed, .. } => {
+                self.concluded(service, (recovery_id, stage), performed, observed, now, decided);
+            }
+            Event::Examined { recovery_id, standing, .. } => {
+                self.examined(service, recovery_id, standing, now, decided);
             }
             Event::Inspected { recovery_id, observed, .. } => {
                 self.inspected(service, recovery_id, observed, now, decided);
@@ -190,6 +201,7 @@ impl Supervisor {
             | Event::Checked { .. }
             | Event::Preflighted { .. }
             | Event::Performed { .. }
+            | Event::Examined { .. }
             | Event::Inspected { .. }
             | Event::Requested { .. } => {}
         }
@@ -262,6 +274,7 @@ impl Decider for Supervisor {
         self.timers.clear();
         self.timer_of.fill(None);
         self.inspected_at.fill(None);
+        self.looks.clear();
         self.consultation = Consultation::default();
         self.calm_since = None;
         self.take_census();
@@ -308,9 +321,11 @@ impl Decider for Supervisor {
     fn must_finish(work: &Work) -> bool {
         match work {
             Work::Perform(_) => true,
-            Work::Probe { .. } | Work::Preflight { .. } | Work::Inspect { .. } | Work::Consult { .. } => {
-                false
-            }
+            Work::Probe { .. }
+            | Work::Preflight { .. }
+            | Work::Inspect { .. }
+            | Work::Examine(_)
+            | Work::Consult { .. } => false,
         }
     }
 }

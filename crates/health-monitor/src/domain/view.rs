@@ -144,7 +144,7 @@ impl Watched<'_> {
             return ServiceState::Unknown;
         };
         match service.recovery.as_ref().map(|recovery| recovery.phase) {
-            Some(Phase::Preflight | Phase::Acting) => ServiceState::Recovering,
+            Some(Phase::Preflight | Phase::Acting | Phase::Concluding) => ServiceState::Recovering,
             Some(Phase::Verifying) => ServiceState::Verifying,
             Some(Phase::Finished) | None => self.state_at_rest(service),
         }

@@ -116,6 +116,11 @@ fn recovery(recovery: &Recovery) {
             });
             tracing::info!(%service, %recovery_id, attempt, instance, reason, "verifying");
         }
+        Phase::Concluding => {
+            let (stage, tries) = (recovery.conclusion().as_str(), recovery.conclusion_tries);
+            let error = recovery.conclusion_error.as_deref();
+            tracing::info!(%service, %recovery_id, attempt, action, stage, tries, error, reason, "concluding");
+        }
         Phase::Finished => finished(recovery),
     }
 }

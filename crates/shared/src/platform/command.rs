@@ -50,7 +50,7 @@ impl Command {
     pub(super) async fn perform(&self, order: &Order) -> Performed {
         match order.action {
             Action::Restart => self.restart(order).await,
-            Action::Webhook => super::not_ours("a recovery command", order.action),
+            Action::Recreate | Action::Webhook => super::not_ours("a recovery command", order.action),
         }
     }
 

@@ -1,9 +1,11 @@
 //! Restarts containers through the Docker Engine API.
 
 mod address;
+mod blueprint;
 mod choice;
 mod failure;
 mod instance;
+mod recreate;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,8 +19,8 @@ use self::address::Address;
 use self::choice::{Listed, PROJECT_LABEL, SERVICE_LABEL, Wanted};
 use self::failure::Failure;
 use self::instance::{Instance, observed};
-use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform};
-use crate::order::{Action, Observed, Performed, Unreachable};
+use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Variables};
+use crate::order::{Action, Observed, Order, Performed, Stage, Unreachable};
 
 /// How much longer than the stop timeout an engine may take over a restart: to kill, unmount, and start anew.
 const RESTART_MARGIN: Duration = Duration::from_secs(20);
@@ -81,10 +83,13 @@ impl Docker {
     }
 
     /// Carries an action out on the containers of the service, one after the other.
-    pub(super) async fn perform(&self, action: Action) -> Performed {
-        match action {
-            Action::Restart => self.restart().await,
-            Action::Webhook => super::not_ours("Docker", action),
+    pub(super) async fn perform(&self, order: &Order) -> Performed {
+        match (order.action, order.stage) {
+            (Action::Restart, _) => self.restart().await,
+            (Action::Recreate, Stage::Act) => self.recreate(order.id, &Variables::default()).await,
+            (Action::Recreate, Stage::Keep) => self.keep(order.id).await,
+            (Action::Recreate, Stage::Revert) => self.revert(order.id).await,
+            (Action::Webhook, _) => super::not_ours("Docker", order.action),
         }
     }
 
@@ -128,7 +133,8 @@ impl Docker {
     async fn look_up(&self) -> Result<Result<Vec<Instance>, String>, Failure> {
         let client = self.address.client()?;
         let wanted = Wanted { container: &self.container, project: self.project.as_deref() };
-        let labelled = list(&client, "label", format!("{SERVICE_LABEL}={}", self.container)).await?;
+        let mut labelled = list(&client, "label", format!("{SERVICE_LABEL}={}", self.container)).await?;
+        labelled.retain(|listed| !recreate::is_set_aside(&listed.name));
         let chosen = match wanted.replicas(&labelled) {
             Ok(none) if none.is_empty() => {
                 // The engine takes the name as a pattern; the choice is by the whole name.
@@ -177,7 +183,7 @@ async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Failure
 /// How an order to several containers ended when one of them went wrong: once some were restarted it is no
 /// longer true that nothing happened.
 fn of_several(restarted: usize, all: usize, one: Performed) -> Performed {
-    let partly = |reason: String| format!("{restarted} of {all} containers were restarted, then: {reason}");
+    let partly = |reason: String| format!("{restarted} of {all} containers were done, then: {reason}");
     match one {
         Performed::NotRun { reason } | Performed::Failed { reason } if restarted > 0 => {
             Performed::Failed { reason: partly(reason) }
@@ -186,7 +192,8 @@ fn of_several(restarted: usize, all: usize, one: Performed) -> Performed {
         Performed::Accepted
         | Performed::NotRun { .. }
         | Performed::Failed { .. }
-        | Performed::Unknown { .. } => one,
+        | Performed::Unknown { .. }
+        | Performed::Superseded { .. } => one,
     }
 }
 
@@ -210,7 +217,7 @@ mod tests {
         let sentence = "Docker is not reachable at unix:///nowhere/docker.sock: no such file; start Docker, \
                         set DOCKER_HOST, or choose another RECOVERY_BACKEND";
         let not_run = Performed::NotRun { reason: format!("restart container web: {sentence}") };
-        assert_eq!(docker.perform(Action::Restart).await, not_run);
+        assert_eq!(docker.perform(&super::super::tests::order()).await, not_run);
         let inspected = docker.inspect().await.unwrap_err().to_string();
         assert_eq!(inspected, format!("inspect container web: {sentence}"));
         let asked = docker.ping().await.unwrap_err().to_string();
@@ -220,7 +227,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_port_is_no_connection_too() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let outcome = docker(&format!("tcp://{free}")).perform(Action::Restart).await;
+        let outcome = docker(&format!("tcp://{free}")).perform(&super::super::tests::order()).await;
         let Performed::NotRun { reason } = outcome else { panic!("{outcome:?}") };
         assert!(reason.contains(&format!("not reachable at tcp://{free}: Connection refused")), "{reason}");
     }
@@ -246,11 +253,11 @@ mod tests {
         assert_eq!(of_several(0, 3, not_run()), not_run());
         assert_eq!(
             of_several(1, 3, not_run()),
-            Performed::Failed { reason: "1 of 3 containers were restarted, then: gone".into() }
+            Performed::Failed { reason: "1 of 3 containers were done, then: gone".into() }
         );
         assert_eq!(
             of_several(2, 3, unknown()),
-            Performed::Unknown { reason: "2 of 3 containers were restarted, then: silence".into() }
+            Performed::Unknown { reason: "2 of 3 containers were done, then: silence".into() }
         );
     }
 }

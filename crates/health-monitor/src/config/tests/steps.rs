@@ -71,6 +71,11 @@ fn what_is_wrong_with_a_step_is_said_with_the_way_out() {
 fn a_step_that_its_backend_cannot_do_is_a_fault() {
     let none = "services: {web: {url: 'http://web', recovery_backend: none, steps: [restart]}}";
     assert!(faults(none, &[]).contains("recovery_backend is none"));
+    let command =
+        "services: {web: {url: 'http://web', recovery_command: {restart: [x]}, steps: [restart, recreate]}}";
+    let refused = faults(command, &[]);
+    assert!(refused.contains("the step recreate cannot be done by a command"), "{refused}");
+    assert!(refused.contains("choose another recovery_backend"), "{refused}");
     let unset = faults(&of_web("[restart, webhook]"), &[]);
     assert!(unset.contains("the step webhook needs RECOVERY_WEBHOOK_URL"), "{unset}");
 }

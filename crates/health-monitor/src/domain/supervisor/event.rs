@@ -1,7 +1,7 @@
 //! What the supervisor is told, what it answers, and what it wants done.
 
 use shared::clock::Timestamp;
-use shared::order::{Observed, Order, OrderId, Performed, ServiceName, Unreachable};
+use shared::order::{Observed, Order, OrderId, Performed, ServiceName, Stage, Standing, Unreachable};
 
 use super::super::fleet::PauseKind;
 use super::super::guard::GuardInputs;
@@ -45,8 +45,21 @@ pub enum Event {
         service: ServiceName,
         /// For which recovery.
         recovery_id: OrderId,
+        /// Which part of the action.
+        stage: Stage,
         /// The answer.
         performed: Performed,
+        /// What the platform sees after it; only where something was put back.
+        observed: Option<Observed>,
+    },
+    /// The platform was asked what there is of an order whose end is not known.
+    Examined {
+        /// Which service.
+        service: ServiceName,
+        /// For which recovery.
+        recovery_id: OrderId,
+        /// What there is.
+        standing: Result<Standing, Unreachable>,
     },
     /// The platform was asked for the instance.
     Inspected {
@@ -156,6 +169,7 @@ impl Event {
             | Self::Checked { service, .. }
             | Self::Preflighted { service, .. }
             | Self::Performed { service, .. }
+            | Self::Examined { service, .. }
             | Self::Inspected { service, .. }
             | Self::Requested { service, .. } => Some(service),
             Self::Paused { service, .. } | Self::Resumed { service } | Self::Reset { service, .. } => {
@@ -225,6 +239,8 @@ pub enum Work {
     },
     /// Give an order to the platform; comes back as [`Event::Performed`].
     Perform(Order),
+    /// Ask the platform what there is of an order; comes back as [`Event::Examined`].
+    Examine(Order),
     /// Ask the platform for the instance; comes back as [`Event::Inspected`].
     Inspect {
         /// Which service.

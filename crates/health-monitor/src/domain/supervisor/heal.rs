@@ -1,7 +1,7 @@
 //! From trouble to an order: guards, and the last look.
 
 use shared::clock::Timestamp;
-use shared::order::{Observed, Order, OrderId, Unreachable};
+use shared::order::{Observed, OrderId, Stage, Unreachable};
 
 use super::super::fact::Fact;
 use super::super::guard::{self, Refusal};
@@ -166,14 +166,7 @@ impl Supervisor {
             not_before: Some(now + self.back_off(service, &recovery)),
             ..recovery
         };
-        let order = Order {
-            id: acting.recovery_id,
-            at: now,
-            service: acting.service.clone(),
-            action: acting.action,
-            incident_id: acting.incident_id,
-            attempt: acting.attempt,
-        };
+        let order = Self::order_of(&acting, Stage::Act, now);
         self.record(Fact::Recovery(Box::new(acting)), now, decided);
         decided.work.push(Work::Perform(order));
     }
@@ -286,6 +279,10 @@ impl Supervisor {
             instance_before: None,
             instance_after: None,
             tells_instances: false,
+            verdict: None,
+            conclusion_tries: 0,
+            conclusion_error: None,
+            conclude_at: None,
             not_before: None,
             verify_until: None,
         }

@@ -207,6 +207,8 @@ impl Meaning {
         match recovery.phase {
             Phase::Preflight => Self { is_counted: !is_excused, is_proof: false },
             Phase::Acting | Phase::Finished => Self { is_counted: false, is_proof: false },
+            // What comes after a good verdict is no longer about the action.
+            Phase::Concluding => Self { is_counted: recovery.is_well() && !is_excused, is_proof: false },
             Phase::Verifying => {
                 let from = recovery.passes_count_from();
                 let is_proof = reading.passes() && from.is_some_and(|from| reading.started_at >= from);
@@ -219,5 +221,10 @@ impl Meaning {
 /// A pass is recorded while it changes something; the many passes of a healthy service are not.
 fn is_news(before: &Service, after: &Health) -> bool {
     let health = &before.health;
-    health.state != after.state || after.is_unsettled() || health.failures > 0 || before.recovery.is_some()
+    health.state != after.state || after.is_unsettled() || health.failures > 0 || is_observed(before)
+}
+
+/// Whether a recovery is under way that passes say something about.
+fn is_observed(service: &Service) -> bool {
+    service.recovery.as_ref().is_some_and(|recovery| recovery.phase != Phase::Concluding)
 }

@@ -7,9 +7,9 @@ use shared::order::{Observed, OrderId, Performed, Unreachable};
 
 use super::super::fact::Fact;
 use super::super::health::HealthState;
-use super::super::incident::Incident;
 use super::super::recovery::{Outcome, Phase, Recovery};
 use super::super::state::Service;
+use super::conclude::Look;
 use super::heal::held_until;
 use super::{Decided, Supervisor, Work};
 
@@ -41,6 +41,9 @@ impl Supervisor {
                 let accepted = Recovery { accepted_at: Some(now), ..recovery };
                 self.start_verifying(service, accepted, now, now, decided);
             }
+            Performed::Unknown { reason } if recovery.action.keeps_previous() => {
+                self.look(service, &recovery, reason, now, decided);
+            }
             Performed::Unknown { reason } => {
                 let uncertain = Recovery { reason: Some(joined(&recovery, &reason)), ..recovery };
                 self.start_verifying(service, uncertain, now, now, decided);
@@ -49,8 +52,11 @@ impl Supervisor {
                 let refused = Recovery { has_acted: false, ..recovery };
                 self.finish(refused, Outcome::ActionFailed, &reason, now, decided);
             }
+            Performed::Superseded { reason } => {
+                self.finish(recovery, Outcome::Superseded, &reason, now, decided);
+            }
             Performed::Failed { reason } => {
-                self.finish(recovery, Outcome::ActionFailed, &reason, now, decided)
+                self.conclude(service, recovery, Outcome::ActionFailed, &reason, now, decided)
             }
         }
     }
@@ -62,8 +68,13 @@ impl Supervisor {
         recovery.started_at + limit * LOST_AFTER + Duration::from_secs(60)
     }
 
+    /// After how long an order to discard or put back is taken for lost.
+    pub(super) fn lost_after(&self, service: usize) -> Duration {
+        self.policy_of(service).order_limit * LOST_AFTER + Duration::from_secs(60)
+    }
+
     /// Verifies for the usual time, at least until the given moment.
-    fn start_verifying(
+    pub(super) fn start_verifying(
         &mut self,
         service: usize,
         recovery: Recovery,
@@ -119,11 +130,27 @@ impl Supervisor {
     pub(super) fn verify(&mut self, service: usize, now: Timestamp, decided: &mut Decided) {
         let state = self.service(service);
         let Some(recovery) = state.recovery.clone() else { return };
-        if recovery.phase != Phase::Verifying {
-            if now >= self.lost_at(service, &recovery) {
-                self.finish(recovery, Outcome::UnknownOutcome, "no result ever came", now, decided);
+        match recovery.phase {
+            Phase::Verifying => {}
+            Phase::Concluding => {
+                if recovery.conclude_at.is_some_and(|at| now >= at) {
+                    self.give_conclusion(service, recovery, now, decided);
+                }
+                return;
             }
-            return;
+            Phase::Acting if self.looks.contains_key(&service) => {
+                return self.look_on(service, recovery, now, decided);
+            }
+            Phase::Preflight | Phase::Acting | Phase::Finished => {
+                if now < self.lost_at(service, &recovery) {
+                    return;
+                }
+                let reason = "no result ever came";
+                if recovery.phase == Phase::Acting && recovery.action.keeps_previous() {
+                    return self.look(service, &recovery, reason.to_owned(), now, decided);
+                }
+                return self.finish(recovery, Outcome::UnknownOutcome, reason, now, decided);
+            }
         }
         let is_proven = recovery.passes >= self.policy_of(service).rise;
         let is_over = recovery.verify_until.is_some_and(|until| now >= until);
@@ -131,7 +158,7 @@ impl Supervisor {
             self.prove(service, recovery, now, decided);
         } else if is_over {
             let (outcome, reason) = without_proof(&recovery, state.health.passes > 0);
-            self.finish(recovery, outcome, reason, now, decided);
+            self.conclude(service, recovery, outcome, reason, now, decided);
         } else if recovery.tells_instances
             && recovery.instance_changed_at.is_none()
             && self.inspected_at[service].is_none_or(|at| now >= at + INSPECT_EVERY)
@@ -152,14 +179,11 @@ impl Supervisor {
                     .map(|failed_at| now.since(failed_at).as_secs_f64()),
                 ..recovery
             };
-            self.finish(proven, Outcome::Recovered, "the service passes its probes", now, decided);
+            self.conclude(service, proven, Outcome::Recovered, "the service passes its probes", now, decided);
         } else {
             let reason = "the service passes its probes; whether the action did it is not known";
             let proven = Recovery { verified_at: Some(now), ..recovery };
-            self.finish(proven, Outcome::SelfRecovered, reason, now, decided);
-        }
-        if let Some(incident) = self.service(service).incident.clone() {
-            self.record(Fact::Incident(Incident { ended_at: Some(now), ..incident }), now, decided);
+            self.conclude(service, proven, Outcome::SelfRecovered, reason, now, decided);
         }
     }
 
@@ -171,6 +195,11 @@ impl Supervisor {
                 let reason = "the monitor was interrupted before it acted";
                 self.finish(recovery, Outcome::Superseded, reason, now, decided);
             }
+            Phase::Acting if recovery.action.keeps_previous() => {
+                let why = "the monitor was interrupted while acting".to_owned();
+                self.look(service, &recovery, why, now, decided);
+            }
+            Phase::Concluding => self.give_conclusion(service, recovery, now, decided),
             Phase::Acting => {
                 // The platform, or a command that outlived us, may go on with the order until its limit.
                 let limit = recovery.started_at + self.policy_of(service).order_limit;
@@ -201,7 +230,11 @@ impl Supervisor {
         let policy = self.policy_of(service);
         let state = self.state.service(&policy.name)?;
         let recovery = state.recovery.as_ref().and_then(|recovery| match recovery.phase {
-            Phase::Preflight | Phase::Acting => Some(self.lost_at(service, recovery)),
+            Phase::Preflight | Phase::Acting => {
+                let look = self.looks.get(&service).map(Look::deadline);
+                Some(look.unwrap_or_else(|| self.lost_at(service, recovery)))
+            }
+            Phase::Concluding => recovery.conclude_at,
             Phase::Verifying if recovery.tells_instances && recovery.instance_changed_at.is_none() => {
                 let inspect = self.inspected_at[service].map_or(now, |at| at + INSPECT_EVERY);
                 recovery.verify_until.map(|until| until.min(inspect))

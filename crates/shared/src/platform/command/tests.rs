@@ -33,6 +33,7 @@ fn reason(outcome: Performed) -> String {
         Performed::NotRun { reason } => format!("not run: {reason}"),
         Performed::Failed { reason } => format!("failed: {reason}"),
         Performed::Unknown { reason } => format!("unknown: {reason}"),
+        Performed::Superseded { reason } => format!("superseded: {reason}"),
     }
 }
 

@@ -143,6 +143,7 @@ mod tests {
             Performed::NotRun { reason } => ("not run", reason),
             Performed::Failed { reason } => ("failed", reason),
             Performed::Unknown { reason } => ("unknown", reason),
+            Performed::Superseded { reason } => ("superseded", reason),
         };
         assert_eq!(format!("{kind}: {reason}"), expected);
     }

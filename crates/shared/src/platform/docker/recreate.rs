@@ -1,0 +1,383 @@
+//! Makes a container anew from its own configuration, and keeps the old one until the verdict.
+//!
+//! The new one is created aside, the old one stopped and renamed, the new one given the name and started. What
+//! there is can always be told by names and by the label of the recovery, so that every order begins by looking:
+//! it does what is missing, whatever came between.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::Docker as Client;
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, NetworkConnectRequest,
+    RestartPolicy, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
+};
+
+use super::blueprint::{Blueprint, RECOVERY_LABEL, refusal};
+use super::choice::Listed;
+use super::failure::Failure;
+use super::instance::Instance;
+use super::{Docker, list, of_several, within};
+use crate::order::{OrderId, Performed, Standing, Unreachable};
+use crate::platform::Variables;
+
+/// How long one call that neither stops nor starts anything may take.
+const CALL: Duration = Duration::from_secs(20);
+
+const KEPT: &str = ".kept-";
+const NEW: &str = ".new-";
+
+/// Whether a container of this name is one that a recovery has set aside.
+pub(super) fn is_set_aside(name: &str) -> bool {
+    [KEPT, NEW].iter().any(|mark| {
+        name.rsplit_once(mark).is_some_and(|(base, id)| !base.is_empty() && uuid::Uuid::try_parse(id).is_ok())
+    })
+}
+
+/// The containers of one recovery that belong to one name.
+#[derive(Debug, Default)]
+struct Pieces {
+    /// The old one, stopped and renamed.
+    kept: Option<Listed>,
+    /// The new one, not yet given the name.
+    aside: Option<Listed>,
+    /// The new one under the name.
+    made: Option<Listed>,
+}
+
+impl Docker {
+    /// Makes the containers of the service anew: those that do not run, or else all.
+    pub(super) async fn recreate(&self, id: OrderId, variables: &Variables) -> Performed {
+        let mut instances = match self.instances().await {
+            Ok(instances) => instances,
+            Err(reason) => return Performed::NotRun { reason: self.tried("recreate", &reason) },
+        };
+        if instances.iter().any(|instance| !instance.running) && variables.is_empty() {
+            instances.retain(|instance| !instance.running);
+        }
+        for (recreated, instance) in instances.iter().enumerate() {
+            if let Err(one) = self.recreate_one(instance, id, variables).await {
+                return of_several(recreated, instances.len(), one);
+            }
+        }
+        Performed::Accepted
+    }
+
+    async fn recreate_one(
+        &self,
+        instance: &Instance,
+        id: OrderId,
+        variables: &Variables,
+    ) -> Result<(), Performed> {
+        let (name, tried) = (&instance.name, format!("recreate container {}", instance.name));
+        let failed = |failure: Failure| failure.of_order(&tried, &self.address);
+        let refused = |reason: &str| Performed::NotRun { reason: format!("{tried}: {reason}") };
+        let client = self.address.client().map_err(|error| failed(error.into()))?;
+        let old = within(CALL, inspect(&client, &instance.id)).await.map_err(failed)?;
+        if let Some(reason) = refusal(&old) {
+            return Err(refused(reason));
+        }
+        if let Some(other) = within(CALL, sharer(&client, &instance.id)).await.map_err(failed)? {
+            let reason =
+                format!("container {other} uses its network and would lose it; recreate both together");
+            return Err(refused(&reason));
+        }
+        within(CALL, self.clear_away(&client, name, id)).await.map_err(failed)?;
+        let image = within(CALL, image_of(&client, &old)).await.map_err(failed)?;
+        let policy = old.host_config.as_ref().and_then(|host| host.restart_policy.clone());
+        let Blueprint { body, further } = Blueprint::of(old, &image, &id.to_string(), variables);
+        let aside = format!("{name}{NEW}{id}");
+        let options = CreateContainerOptionsBuilder::new().name(&aside).build();
+        let creation = async { Ok(client.create_container(Some(options), body).await?) };
+        // What is refused here was not made.
+        within(CALL, creation).await.map_err(failed)?;
+        let took_place = async {
+            for (network, endpoint) in further {
+                let request =
+                    NetworkConnectRequest { container: aside.clone(), endpoint_config: Some(endpoint) };
+                within(CALL, async { Ok(client.connect_network(&network, request).await?) }).await?;
+            }
+            within(CALL, park(&client, &instance.id, policy.as_ref())).await?;
+            self.stop(&client, &instance.id).await?;
+            within(CALL, rename(&client, &instance.id, &format!("{name}{KEPT}{id}"))).await?;
+            within(CALL, rename(&client, &aside, name)).await?;
+            within(CALL, start(&client, name)).await
+        };
+        took_place.await.map_err(|failure| begun(failed(failure)))
+    }
+
+    /// The verdict is good: the old ones are removed.
+    pub(super) async fn keep(&self, id: OrderId) -> Performed {
+        let tried = format!("remove the old container of {}", self.container());
+        match self.keep_all(id).await {
+            Ok(None) => Performed::Accepted,
+            Ok(Some(reason)) => Performed::Superseded { reason },
+            Err(failure) => failure.of_order(&tried, &self.address),
+        }
+    }
+
+    async fn keep_all(&self, id: OrderId) -> Result<Option<String>, Failure> {
+        let client = self.address.client()?;
+        let mut superseded = None;
+        for (name, pieces) in within(CALL, pieces(&client, id)).await? {
+            if let Some(aside) = pieces.aside {
+                within(CALL, remove(&client, &aside.id)).await?;
+            }
+            let Some(kept) = pieces.kept else { continue };
+            if within(CALL, named(&client, &name)).await?.is_some() {
+                within(CALL, remove(&client, &kept.id)).await?;
+            } else {
+                // Somebody removed the new one: rather the old one than none.
+                within(CALL, rename(&client, &kept.id, &name)).await?;
+                self.restart_named(&client, &kept.id).await?;
+                superseded = Some(format!("the new container {name} is gone, so the old one was put back"));
+            }
+        }
+        Ok(superseded)
+    }
+
+    /// The verdict is bad: the new ones are removed, and the old ones put back and started.
+    pub(super) async fn revert(&self, id: OrderId) -> Performed {
+        let tried = format!("put the old container of {} back", self.container());
+        match self.revert_all(id).await {
+            Ok(None) => Performed::Accepted,
+            Ok(Some(reason)) => Performed::Superseded { reason },
+            Err(failure) => failure.of_order(&tried, &self.address),
+        }
+    }
+
+    async fn revert_all(&self, id: OrderId) -> Result<Option<String>, Failure> {
+        let client = self.address.client()?;
+        let mut superseded = None;
+        for (name, pieces) in within(CALL, pieces(&client, id)).await? {
+            let made = pieces.made.as_ref().or(pieces.aside.as_ref());
+            let policy = match made {
+                Some(made) => policy_of(&client, &made.id).await?,
+                None => None,
+            };
+            let Pieces { kept, aside, made } = pieces;
+            if let Some(aside) = &aside {
+                within(CALL, remove(&client, &aside.id)).await?;
+            }
+            match (kept, made) {
+                (Some(kept), made) => {
+                    if let Some(made) = made {
+                        within(CALL, remove(&client, &made.id)).await?;
+                    } else if within(CALL, named(&client, &name)).await?.is_some() {
+                        within(CALL, remove(&client, &kept.id)).await?;
+                        superseded = Some(format!("somebody else has made a new container {name}"));
+                        continue;
+                    }
+                    within(CALL, rename(&client, &kept.id, &name)).await?;
+                    within(CALL, unpark(&client, &kept.id, policy)).await?;
+                    self.restart_named(&client, &kept.id).await?;
+                }
+                (None, Some(made)) => {
+                    superseded = Some(format!(
+                        "somebody removed the old container of {name}, so there is nothing to put back"
+                    ));
+                    within(CALL, start(&client, &made.id)).await?;
+                }
+                (None, None) => {
+                    // It was not renamed yet. A stop may be under way still, so it is restarted and not only started.
+                    if let Some(old) = within(CALL, named(&client, &name)).await? {
+                        within(CALL, unpark(&client, &old.id, policy)).await?;
+                        self.restart_named(&client, &old.id).await?;
+                    }
+                }
+            }
+        }
+        Ok(superseded)
+    }
+
+    /// What there is of an order to recreate.
+    pub(in crate::platform) async fn examine(&self, id: OrderId) -> Result<Standing, Unreachable> {
+        let looked = async {
+            let client = self.address.client()?;
+            let pieces = pieces(&client, id).await?;
+            let mut standing = Standing::Untouched;
+            for one in pieces.into_values() {
+                let Some(made) = one.made.filter(|_| one.aside.is_none()) else {
+                    return Ok(Standing::Partial);
+                };
+                let state = inspect(&client, &made.id).await?.state.and_then(|state| state.status);
+                if state == Some(ContainerStateStatusEnum::CREATED) {
+                    return Ok(Standing::Partial);
+                }
+                standing = Standing::Complete;
+            }
+            Ok(standing)
+        };
+        within(super::INSPECT_LIMIT, looked).await.map_err(|failure| Unreachable {
+            reason: self.tried("look at what was recreated of", &failure.sentence(&self.address)),
+        })
+    }
+
+    fn tried(&self, what: &str, reason: &str) -> String {
+        format!("{what} container {}: {reason}", self.container())
+    }
+
+    /// Removes what earlier recoveries have left aside of this name: none of them is under way any more.
+    async fn clear_away(&self, client: &Client, name: &str, id: OrderId) -> Result<(), Failure> {
+        let id = id.to_string();
+        for left in list(client, "name", name.to_owned()).await? {
+            let is_ours = is_set_aside(&left.name) && !left.name.ends_with(&id);
+            let base = left.name.rsplit_once(KEPT).or(left.name.rsplit_once(NEW)).map(|(base, _)| base);
+            if is_ours && base == Some(name) {
+                remove(client, &left.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop_seconds(&self) -> i32 {
+        self.stop_timeout.as_secs_f64().ceil() as i32
+    }
+
+    async fn stop(&self, client: &Client, id: &str) -> Result<(), Failure> {
+        let options = StopContainerOptionsBuilder::new().t(self.stop_seconds()).build();
+        within(self.stop_timeout + CALL, async { Ok(client.stop_container(id, Some(options)).await?) }).await
+    }
+
+    async fn restart_named(&self, client: &Client, id: &str) -> Result<(), Failure> {
+        let options = RestartContainerOptionsBuilder::new().t(self.stop_seconds()).build();
+        let restart = async { Ok(client.restart_container(id, Some(options)).await?) };
+        within(self.stop_timeout + CALL, restart).await
+    }
+}
+
+/// Once something was changed it is no longer true that nothing happened.
+fn begun(one: Performed) -> Performed {
+    match one {
+        Performed::NotRun { reason } => Performed::Failed { reason },
+        Performed::Accepted
+        | Performed::Failed { .. }
+        | Performed::Unknown { .. }
+        | Performed::Superseded { .. } => one,
+    }
+}
+
+/// All containers of one recovery, by the name that they have or will have.
+async fn pieces(client: &Client, id: OrderId) -> Result<BTreeMap<String, Pieces>, Failure> {
+    let id = id.to_string();
+    let mut all: BTreeMap<String, Pieces> = BTreeMap::new();
+    for listed in list(client, "name", id.clone()).await? {
+        let base = |mark: &str| listed.name.strip_suffix(&format!("{mark}{id}")).map(str::to_owned);
+        if let Some(base) = base(KEPT) {
+            all.entry(base).or_default().kept = Some(listed);
+        } else if let Some(base) = base(NEW) {
+            all.entry(base).or_default().aside = Some(listed);
+        }
+    }
+    for listed in list(client, "label", format!("{RECOVERY_LABEL}={id}")).await? {
+        if !is_set_aside(&listed.name) {
+            let name = listed.name.clone();
+            all.entry(name).or_default().made = Some(listed);
+        }
+    }
+    Ok(all)
+}
+
+async fn named(client: &Client, name: &str) -> Result<Option<Listed>, Failure> {
+    Ok(list(client, "name", name.to_owned()).await?.into_iter().find(|listed| listed.name == name))
+}
+
+async fn inspect(client: &Client, id: &str) -> Result<ContainerInspectResponse, Failure> {
+    Ok(client.inspect_container(id, None::<InspectContainerOptions>).await?)
+}
+
+/// The name of a container that uses the network of this one.
+async fn sharer(client: &Client, id: &str) -> Result<Option<String>, Failure> {
+    let options =
+        ListContainersOptionsBuilder::new().all(true).filters(&HashMap::<&str, Vec<String>>::new()).build();
+    let mode = format!("container:{id}");
+    let others = client.list_containers(Some(options)).await?;
+    let sharer = others.into_iter().find(|other| {
+        other.host_config.as_ref().and_then(|host| host.network_mode.as_deref()) == Some(&*mode)
+    });
+    Ok(sharer.and_then(Listed::from_summary).map(|listed| listed.name))
+}
+
+/// The name of the image while it still means the image that the container runs; else that image's identity, because
+/// a recovery is no upgrade.
+async fn image_of(client: &Client, old: &ContainerInspectResponse) -> Result<String, Failure> {
+    let identity = old.image.clone().unwrap_or_default();
+    let Some(name) = old.config.as_ref().and_then(|config| config.image.clone()) else { return Ok(identity) };
+    match client.inspect_image(&name).await.map_err(Failure::from) {
+        Ok(image) if image.id.as_deref() == Some(&*identity) => Ok(name),
+        Ok(_) | Err(Failure::Answered { status: 404, .. }) => Ok(identity),
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn policy_of(client: &Client, id: &str) -> Result<Option<RestartPolicy>, Failure> {
+    let inspected = within(CALL, inspect(client, id)).await?;
+    Ok(inspected.host_config.and_then(|host| host.restart_policy))
+}
+
+/// An engine that starts would start the kept one as well under these policies.
+fn wakes_by_itself(policy: Option<&RestartPolicy>) -> bool {
+    matches!(
+        policy.and_then(|policy| policy.name),
+        Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::ON_FAILURE)
+    )
+}
+
+async fn park(client: &Client, id: &str, policy: Option<&RestartPolicy>) -> Result<(), Failure> {
+    if !wakes_by_itself(policy) {
+        return Ok(());
+    }
+    let quiet =
+        RestartPolicy { name: Some(RestartPolicyNameEnum::UNLESS_STOPPED), maximum_retry_count: None };
+    set_policy(client, id, quiet).await
+}
+
+/// Gives the old one its policy back; the new one has a copy of it.
+async fn unpark(client: &Client, id: &str, policy: Option<RestartPolicy>) -> Result<(), Failure> {
+    match policy.filter(|policy| wakes_by_itself(Some(policy))) {
+        Some(policy) => set_policy(client, id, policy).await,
+        None => Ok(()),
+    }
+}
+
+async fn set_policy(client: &Client, id: &str, policy: RestartPolicy) -> Result<(), Failure> {
+    let update = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
+    Ok(client.update_container(id, update).await?)
+}
+
+async fn rename(client: &Client, id: &str, name: &str) -> Result<(), Failure> {
+    Ok(client.rename_container(id, RenameContainerOptionsBuilder::new().name(name).build()).await?)
+}
+
+async fn start(client: &Client, id: &str) -> Result<(), Failure> {
+    Ok(client.start_container(id, None::<StartContainerOptions>).await?)
+}
+
+/// Removes a container and leaves its volumes, which the other one uses. One that is gone already is fine.
+async fn remove(client: &Client, id: &str) -> Result<(), Failure> {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(false).build();
+    match client.remove_container(id, Some(options)).await.map_err(Failure::from) {
+        Ok(()) | Err(Failure::Answered { status: 404, .. }) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_aside_is_known_by_its_name() {
+        let id = "0190a0b0-0000-7000-8000-000000000001";
+        assert!(is_set_aside(&format!("shop_web_1.kept-{id}")) && is_set_aside(&format!("web.new-{id}")));
+        for name in ["web", "web.kept-", "web.new-1", ".kept-x", "web.kept-0190a0b0"] {
+            assert!(!is_set_aside(name), "{name}");
+        }
+        assert!(!is_set_aside(&format!(".kept-{id}")));
+    }
+}

@@ -1,0 +1,190 @@
+//! Real containers that are made anew: the old one is kept until the verdict, whatever comes between.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
+
+use super::daemon::{Daemon, QUICK};
+use super::docker::{self, Container};
+
+fn watching(container: &Container, settings: &str) -> String {
+    format!(
+        "recovery_backend: docker\nrecovery_stop_timeout: 1\nservices:\n  {}: {{url: '{}', {settings}}}\n",
+        container.service,
+        container.url()
+    )
+}
+
+async fn finished(daemon: &Daemon, container: &Container) -> Value {
+    daemon
+        .recovery_until(&container.service, "the end", |one| {
+            one["phase"] == "finished" && one["guard"].is_null()
+        })
+        .await
+}
+
+/// Only the container under its own name is left, and it runs.
+fn is_alone(container: &Container, daemon: &Daemon) {
+    let alone = [(container.name().to_owned(), "running".to_owned())];
+    assert_eq!(container.all(), alone, "{}", daemon.log());
+}
+
+const ID: &str = "{{.Id}}";
+/// What must be the same of the old container and of the new one.
+const MADE_OF: &str = "{{.Config.Env}} {{.Config.Image}} {{.Config.Entrypoint}} {{.Config.Cmd}} {{.Config.Labels.colour}} \
+    {{.HostConfig.RestartPolicy}} {{.HostConfig.NetworkMode}} {{.HostConfig.CapAdd}} {{.HostConfig.Memory}} \
+    {{range .Mounts}}{{.Name}} {{.Destination}}{{end}}";
+
+#[tokio::test]
+async fn a_container_is_made_anew_with_all_that_it_had_and_the_old_one_goes_once_that_is_proven() {
+    if !docker::is_there() {
+        return;
+    }
+    let options = ["--env", "COLOUR=blue", "--label", "colour=blue", "--volume", "/data"];
+    let limits = ["--restart", "on-failure:3", "--cap-add", "NET_ADMIN", "--memory", "100m"];
+    let container = Container::start_with("anew", &[options, limits].concat(), &[]);
+    let daemon = Daemon::start(&watching(&container, "steps: [recreate]")).await;
+    daemon.service_until(&container.service, "health", |one| one["state"] == "healthy").await;
+    let (id, made_of) = (container.inspect(ID), container.inspect(MADE_OF));
+    container.suffer("pause");
+    let recovery = finished(&daemon, &container).await;
+    assert_eq!(
+        (&recovery["outcome"], &recovery["action"]),
+        (&json!("recovered"), &json!("recreate")),
+        "{recovery:#}"
+    );
+    assert!(recovery["reason"].as_str().unwrap().contains("what it replaced was removed"), "{recovery:#}");
+    assert_ne!(container.inspect(ID), id);
+    assert_eq!(container.inspect(MADE_OF), made_of);
+    let label = container.inspect("{{index .Config.Labels \"health-monitor.recovery\"}}");
+    assert_eq!(json!(label), recovery["recovery_id"]);
+    is_alone(&container, &daemon);
+}
+
+#[tokio::test]
+async fn a_container_that_is_no_better_when_made_anew_is_put_back() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::start_with("no-better", &["--restart", "always"], &["--broken"]);
+    let (id, made_of) = (container.inspect(ID), container.inspect(MADE_OF));
+    let daemon =
+        Daemon::start(&watching(&container, "recovery_timeout: 60, steps: [recreate within 1]")).await;
+    let recovery = finished(&daemon, &container).await;
+    assert_eq!(
+        (&recovery["outcome"], &recovery["verdict"]),
+        (&json!("not_recovered"), &json!("not_recovered"))
+    );
+    assert!(recovery["reason"].as_str().unwrap().contains("was put back"), "{recovery:#}");
+    assert_eq!((container.inspect(ID), container.inspect(MADE_OF)), (id, made_of));
+    is_alone(&container, &daemon);
+}
+
+#[tokio::test]
+async fn an_old_container_that_somebody_removes_meanwhile_cannot_be_put_back_and_the_new_one_stays() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::start("removed", &["--broken"]);
+    let daemon =
+        Daemon::start(&watching(&container, "recovery_timeout: 60, steps: [recreate within 4]")).await;
+    let verifying =
+        daemon.recovery_until(&container.service, "the new one", |one| one["phase"] == "verifying").await;
+    let kept = format!("{}.kept-{}", container.name(), verifying["recovery_id"].as_str().unwrap());
+    docker::docker(&["rm", "--force", &kept]);
+    let recovery = finished(&daemon, &container).await;
+    assert_eq!((&recovery["outcome"], &recovery["verdict"]), (&json!("superseded"), &json!("not_recovered")));
+    assert!(recovery["reason"].as_str().unwrap().contains("nothing to put back"), "{recovery:#}");
+    is_alone(&container, &daemon);
+}
+
+#[tokio::test]
+async fn a_daemon_killed_at_any_instant_of_a_recreation_leaves_one_container_that_runs() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::start("killed-anew", &[]);
+    let settings = "recovery_timeout: 0.5, verification_timeout: 10, stable_after: 0.1, steps: [recreate], max_recoveries_per_hour: 99";
+    let mut daemon =
+        Daemon::start(&format!("{}max_recoveries_per_ten_minutes: 99\n", watching(&container, settings)))
+            .await;
+    for round in 1..=8_u64 {
+        daemon.service_until(&container.service, "health", |one| one["state"] == "healthy").await;
+        container.suffer("kill");
+        daemon
+            .recovery_until(&container.service, "the attempt", |one| {
+                one["has_acted"] == true && one["phase"] != "finished"
+            })
+            .await;
+        tokio::time::sleep(Duration::from_millis(round * 97 % 700)).await;
+        daemon.kill();
+        daemon.restart().await;
+        daemon
+            .service_until(&container.service, "its end", |one| {
+                one["state"] == "healthy" && one["recovery_id"].is_null()
+            })
+            .await;
+        is_alone(&container, &daemon);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_falls_silent_in_the_middle_is_looked_at_and_the_old_container_put_back() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::start("silent-engine", &[]);
+    let id = container.inspect(ID);
+    let (proxy, is_cutting) = proxy_that_can_cut("/rename").await;
+    let settings = format!("{QUICK}{}", watching(&container, "recovery_timeout: 60, steps: [recreate]"));
+    let daemon = Daemon::start_with(&settings, &[("DOCKER_HOST", &format!("tcp://{proxy}"))]).await;
+    daemon.service_until(&container.service, "health", |one| one["state"] == "healthy").await;
+    is_cutting.store(true, Ordering::SeqCst);
+    container.suffer("pause");
+    let recovery = finished(&daemon, &container).await;
+    assert_eq!(recovery["outcome"], json!("action_failed"), "{recovery:#}");
+    let reason = recovery["reason"].as_str().unwrap();
+    assert!(reason.contains("done in part") && reason.contains("was put back"), "{reason}");
+    assert_eq!(container.inspect(ID), id);
+    is_alone(&container, &daemon);
+}
+
+/// A way to the engine that drops the connection, once, when a request for this path comes and the switch is set.
+async fn proxy_that_can_cut(path: &'static str) -> (std::net::SocketAddr, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, is_cutting) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+    let switch = Arc::clone(&is_cutting);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let switch = Arc::clone(&switch);
+            tokio::spawn(async move {
+                let socket = std::env::var("DOCKER_HOST").unwrap_or_default();
+                let socket = socket.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned();
+                let mut engine = UnixStream::connect(socket).await.unwrap();
+                let (mut from_client, mut to_client) = client.split();
+                let (mut from_engine, mut to_engine) = engine.split();
+                let forth = async {
+                    let mut chunk = vec![0; 64 * 1024];
+                    loop {
+                        let length = from_client.read(&mut chunk).await.unwrap_or(0);
+                        let text = String::from_utf8_lossy(&chunk[..length]);
+                        let is_meant = text.contains(path) && switch.swap(false, Ordering::SeqCst);
+                        if length == 0 || is_meant || to_engine.write_all(&chunk[..length]).await.is_err() {
+                            return;
+                        }
+                    }
+                };
+                let back = async { drop(tokio::io::copy(&mut from_engine, &mut to_client).await) };
+                tokio::select! {
+                    () = forth => {}
+                    () = back => {}
+                }
+            });
+        }
+    });
+    (address, is_cutting)
+}
