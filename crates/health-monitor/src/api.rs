@@ -2,9 +2,13 @@
 
 mod availability;
 mod bodies;
+mod events;
 mod guards;
 mod heal;
 mod history;
+mod incidents;
+mod paging;
+mod recoveries;
 mod status;
 mod sweep;
 
@@ -24,6 +28,7 @@ use utoipa_axum::routes;
 use crate::domain::supervisor::Supervisor;
 use crate::perform::Performer;
 
+pub use events::Events;
 pub use sweep::Sweep;
 
 /// What the handlers work with.
@@ -35,6 +40,8 @@ pub struct Api {
     pub performer: Performer,
     /// Checks on demand, one sweep at a time.
     pub sweep: Arc<Sweep>,
+    /// Streams of recorded facts.
+    pub events: Events,
     /// The time.
     pub clock: Arc<Clock>,
     /// Whether documents are meant to go to Elasticsearch.
@@ -65,6 +72,11 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(status::statistics))
         .routes(routes!(history::error_history))
         .routes(routes!(history::recovery_history))
+        .routes(routes!(recoveries::recoveries))
+        .routes(routes!(recoveries::recovery))
+        .routes(routes!(incidents::incidents))
+        .routes(routes!(incidents::incident))
+        .routes(routes!(events::events))
         .routes(routes!(heal::trigger_heal))
         .routes(routes!(guards::pause_all))
         .routes(routes!(guards::pause))

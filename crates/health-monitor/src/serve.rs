@@ -19,8 +19,9 @@ use shared::journal::{self, Writer};
 use shared::order::ServiceName;
 use shared::platform::{Platform, PlatformSettings};
 use shared::telemetry;
+use tokio::sync::watch;
 
-use crate::api::{self, Api, Sweep};
+use crate::api::{self, Api, Events, Sweep};
 use crate::cli::Exit;
 use crate::config::{Config, Loading};
 use crate::domain::supervisor::Supervisor;
@@ -66,6 +67,8 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
     let means = Means { platforms: made(&config.platforms)?, escalations: made(&config.escalations)? };
     let sentinels = Sentinels::new(config.sentinels.clone(), &config.policy);
     let performer = Performer::new(probes, means, sentinels, durations);
+    let (stop, stopped) = watch::channel(false);
+    let events = Events::new(journal.reader(), journal.status(), stopped);
     let supervisor = Supervisor::new(config.policy.clone(), clock.now());
     let perform = performer.clone().into_perform();
     let (engine, handle) = Engine::new(supervisor, journal, Arc::clone(&clock), perform, tell::fact).await?;
@@ -82,12 +85,13 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
         engine: handle,
         performer,
         sweep: Arc::new(Sweep::default()),
+        events,
         clock,
         elasticsearch_enabled: config.elasticsearch_enabled,
     };
     let access = Access::new(&config.access);
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
-    run(engine, listener, router, readiness, reachability).await
+    run(engine, listener, router, readiness, reachability, stop).await
 }
 
 fn made(
@@ -117,8 +121,9 @@ async fn run(
     router: axum::Router,
     readiness: Readiness,
     reachability: Reachability,
+    stop: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
-    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let stopped = stop.subscribe();
     let until_stopped = || {
         let mut stopped = stopped.clone();
         // The sender lives as long as this function.

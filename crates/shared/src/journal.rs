@@ -7,6 +7,7 @@
 mod chunk;
 mod cursor;
 mod document_id;
+mod follow;
 mod lock;
 mod reader;
 mod salvage;
@@ -20,6 +21,7 @@ use crate::clock::Timestamp;
 
 pub use cursor::Cursor;
 pub use document_id::{DocumentId, InvalidDocumentId};
+pub use follow::{Followed, Follower};
 pub use reader::{Chunk, Reader};
 pub use writer::{Appended, Replay, Writer};
 

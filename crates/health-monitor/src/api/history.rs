@@ -1,7 +1,5 @@
 //! What failed, and what was done about it.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -10,7 +8,6 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::bodies::{ErrorHistory, RecoveryHistory};
-use crate::domain::view::View;
 
 /// Which errors are asked for.
 #[derive(Deserialize, IntoParams)]
@@ -57,11 +54,5 @@ pub(super) async fn recovery_history(State(api): State<Api>) -> Json<RecoveryHis
         .services()
         .filter_map(|watched| Some((watched.policy.name.to_string(), watched.service?.attempts.last?)))
         .collect();
-    let mut recoveries: Vec<_> = view.state.recoveries.iter().cloned().collect();
-    recoveries.extend(under_way(&view));
-    Json(RecoveryHistory { last_recovery_times, recoveries })
-}
-
-fn under_way(view: &View) -> impl Iterator<Item = Arc<crate::domain::recovery::Recovery>> {
-    view.services().filter_map(|watched| watched.service?.recovery.clone().map(Arc::new))
+    Json(RecoveryHistory { last_recovery_times, recoveries: super::recoveries::all(&view).collect() })
 }

@@ -18,6 +18,9 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Both, for what is asked for by trigger.
+    pub const ALL: [Self; 2] = [Self::Automatic, Self::Manual];
+
     /// The word that API, documents and logs use.
     pub fn as_str(self) -> &'static str {
         match self {
