@@ -15,5 +15,6 @@ mod hostile;
 mod ladder;
 mod receivers;
 mod recreation;
+mod scale;
 mod storage;
 mod tls;

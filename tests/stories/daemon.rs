@@ -18,6 +18,7 @@ pub(super) fn executable(name: &str) -> PathBuf {
     let folder = FOLDER.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "health-monitor", "--package", "demo", "--bins"])
+            .args(if cfg!(debug_assertions) { None } else { Some("--release") })
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .unwrap();
@@ -40,6 +41,8 @@ pub(super) struct Daemon {
     child: Child,
     client: reqwest::Client,
     variables: Vec<(String, String)>,
+    /// How long the last start took until it answered.
+    pub(super) answered_after: Duration,
 }
 
 /// Settings with which a story is told in seconds; what comes later in the file wins nothing, so a story names
@@ -68,7 +71,7 @@ impl Daemon {
         let port = free_port();
         let child = spawn(directory.path(), port, &variables);
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
-        let mut daemon = Self { directory, port, child, client, variables };
+        let mut daemon = Self { directory, port, child, client, variables, answered_after: Duration::ZERO };
         daemon.wait_until_it_answers().await;
         daemon
     }
@@ -80,8 +83,9 @@ impl Daemon {
                 panic!("the daemon ended with {status}:\n{}", self.log());
             }
             assert!(start.elapsed() < PATIENCE, "the daemon does not answer:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.answered_after = start.elapsed();
     }
 
     pub(super) fn url(&self, path: &str) -> String {

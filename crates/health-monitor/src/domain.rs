@@ -14,6 +14,7 @@ pub mod health;
 pub mod incident;
 pub mod ladder;
 pub mod network;
+pub mod pages;
 pub mod policy;
 pub mod reading;
 pub mod recovery;

@@ -43,36 +43,36 @@ impl Performer {
         Arc::new(move |work| self.clone().start(work))
     }
 
+    /// Each kind of work has a future of its own: thousands of probes are under way at once, and a probe must not take
+    /// the room of an order.
     fn start(self, work: Work) -> Performing<Supervisor> {
-        Box::pin(async move {
-            match work {
-                Work::Probe { service } => {
-                    let measured = self.measure(&service).await;
-                    Event::Probed { service, measured }
-                }
-                Work::Preflight { service, recovery_id, peers } => {
-                    let (measured, observed, witnesses) =
-                        tokio::join!(self.measure(&service), self.inspect(&service), self.consult_if(peers));
-                    Event::Preflighted { service, recovery_id, measured, observed, witnesses }
-                }
-                Work::Consult { peers } => {
-                    let witnesses = self.sentinels.ask(&peers).await;
-                    Event::Consulted { witnesses }
-                }
-                Work::Inspect { service, recovery_id } => {
-                    let observed = self.inspect(&service).await;
-                    Event::Inspected { service, recovery_id, observed }
-                }
-                Work::Examine(order) => {
-                    let standing = match self.means.platforms.get(&order.service) {
-                        Some(platform) => platform.examine(&order).await,
-                        None => Err(Unreachable { reason: format!("{} has no platform", order.service) }),
-                    };
-                    Event::Examined { service: order.service, recovery_id: order.id, standing }
-                }
-                Work::Perform(order) => self.perform(order).await,
-            }
-        })
+        match work {
+            Work::Probe { service } => Box::pin(async move {
+                let measured = self.measure(&service).await;
+                Event::Probed { service, measured }
+            }),
+            Work::Preflight { service, recovery_id, peers } => Box::pin(async move {
+                let (measured, observed, witnesses) =
+                    tokio::join!(self.measure(&service), self.inspect(&service), self.consult_if(peers));
+                Event::Preflighted { service, recovery_id, measured, observed, witnesses }
+            }),
+            Work::Consult { peers } => Box::pin(async move {
+                let witnesses = self.sentinels.ask(&peers).await;
+                Event::Consulted { witnesses }
+            }),
+            Work::Inspect { service, recovery_id } => Box::pin(async move {
+                let observed = self.inspect(&service).await;
+                Event::Inspected { service, recovery_id, observed }
+            }),
+            Work::Examine(order) => Box::pin(async move {
+                let standing = match self.means.platforms.get(&order.service) {
+                    Some(platform) => platform.examine(&order).await,
+                    None => Err(Unreachable { reason: format!("{} has no platform", order.service) }),
+                };
+                Event::Examined { service: order.service, recovery_id: order.id, standing }
+            }),
+            Work::Perform(order) => Box::pin(async move { self.perform(order).await }),
+        }
     }
 
     /// Probes one service. One that has no probe counts as our own fault.

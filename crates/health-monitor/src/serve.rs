@@ -39,7 +39,9 @@ const DRAIN: Duration = Duration::from_secs(8);
 
 /// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
 pub(crate) async fn serve(loading: Loading) -> Exit {
-    let Loading { config, warnings, .. } = loading;
+    let Loading { config, warnings, effective } = loading;
+    // With many services it is larger than the rest of the daemon.
+    drop(effective);
     if let Err(error) = telemetry::init(config.log_format, "health-monitor", env!("CARGO_PKG_VERSION")) {
         tracing::debug!(%error, "logs go where they went before");
     }

@@ -24,18 +24,20 @@ impl Census {
         Self { services, down_since: vec![None; services], ..Self::default() }
     }
 
-    /// Takes in what has become of one service.
-    pub fn update(&mut self, place: usize, service: &Service) {
+    /// Takes in what has become of one service. Gives whether its recovery is over, so that its turn is another's.
+    pub fn update(&mut self, place: usize, service: &Service) -> bool {
         let is_down = service.health.state == HealthState::Unhealthy;
         let since = is_down.then_some(service.health.since);
         if let Some(old) = std::mem::replace(&mut self.down_since[place], since) {
             self.down.remove(&(old, place));
         }
         self.down.extend(since.map(|since| (since, place)));
+        let was_recovering = self.recovering.contains(&place);
         set(&mut self.recovering, place, service.recovery.is_some());
         let is_held =
             service.refusal.as_ref().and_then(|refusal| refusal.guard).is_some_and(|g| g.is_shared());
         set(&mut self.waiting, place, is_held && service.recovery.is_none());
+        was_recovering && service.recovery.is_none()
     }
 
     /// Services that went down after `since`.
@@ -51,6 +53,11 @@ impl Census {
     /// Services that shares are taken of.
     pub fn eligible(&self) -> usize {
         self.services
+    }
+
+    /// How many services have a recovery under way.
+    pub fn recovering(&self) -> usize {
+        self.recovering.len()
     }
 
     /// Services with a recovery under way, without the given one.

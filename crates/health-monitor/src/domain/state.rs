@@ -1,6 +1,6 @@
 //! What replaying all facts gives. It changes in [`State::apply`] and nowhere else.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::flapping::Flapping;
 use super::fleet::{Fleet, Pause};
 use super::health::{Health, HealthState};
 use super::incident::Incident;
+use super::pages::PagedMap;
 use super::reading::ErrorEntry;
 use super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
 use super::totals::Totals;
@@ -36,7 +37,7 @@ pub struct State {
     /// When the daemon last began to decide.
     pub started_at: Timestamp,
     /// Every service that a fact has spoken of.
-    pub services: Arc<BTreeMap<ServiceName, Arc<Service>>>,
+    pub services: PagedMap<ServiceName, Arc<Service>>,
     /// Finished recoveries, newest last.
     pub recoveries: Arc<VecDeque<Arc<Recovery>>>,
     /// Ended incidents, newest last.
@@ -136,7 +137,7 @@ impl State {
     }
 
     fn service_mut(&mut self, name: &ServiceName) -> &mut Service {
-        Arc::make_mut(Arc::make_mut(&mut self.services).entry(name.clone()).or_default())
+        Arc::make_mut(self.services.entry(name))
     }
 
     fn apply_incident(&mut self, incident: &Incident) {

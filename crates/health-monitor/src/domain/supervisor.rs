@@ -21,6 +21,7 @@ use super::census::Census;
 use super::fact::Fact;
 use super::flapping::Results;
 use super::guard::{Company, Situation};
+use super::pages::PagedVec;
 use super::policy::{Policy, ServicePolicy};
 use super::rollup::Rollups;
 use super::schedule::Schedule;
@@ -41,7 +42,7 @@ pub struct Supervisor {
     state: State,
     // What follows is in memory only: it is seen anew after a restart.
     schedule: Schedule,
-    latest: Arc<Vec<Latest>>,
+    latest: PagedVec<Latest>,
     checks: Checks,
     /// Since when the name of each service cannot be looked up.
     unresolved_since: Vec<Option<Timestamp>>,
@@ -57,6 +58,8 @@ pub struct Supervisor {
     results: Vec<Results>,
     rollups: Rollups,
     census: Census,
+    /// Some recovery has ended in this decision.
+    has_freed_a_turn: bool,
     consultation: Consultation,
     /// Since when most services are up although a storm lasts.
     calm_since: Option<Timestamp>,
@@ -77,7 +80,7 @@ impl Supervisor {
             policy: Arc::new(policy),
             index,
             state: State::default(),
-            latest: Arc::new(vec![Latest::default(); services]),
+            latest: PagedVec::new(services),
             checks: Checks::default(),
             unresolved_since: vec![None; services],
             timers: BTreeSet::new(),
@@ -86,6 +89,7 @@ impl Supervisor {
             looks: HashMap::new(),
             results: vec![Results::default(); services],
             census: Census::new(services),
+            has_freed_a_turn: false,
             consultation: Consultation::default(),
             calm_since: None,
         }
@@ -95,7 +99,7 @@ impl Supervisor {
     fn record(&mut self, fact: Fact, now: Timestamp, decided: &mut Decided) {
         self.state.apply(now, &fact);
         if let Some(place) = fact.service().and_then(|name| self.index.get(name)).copied() {
-            self.census.update(place, &self.service(place));
+            self.has_freed_a_turn |= self.census.update(place, &self.service(place));
         }
         decided.facts.push(fact);
     }
@@ -303,7 +307,7 @@ impl Decider for Supervisor {
             at: now,
             policy: Arc::clone(&self.policy),
             state: self.state.clone(),
-            latest: Arc::clone(&self.latest),
+            latest: self.latest.clone(),
             checks: self.checks,
             in_flight: self.schedule.in_flight(),
             witnesses: Arc::clone(&self.consultation.witnesses),

@@ -9,6 +9,7 @@ use super::fleet::{Pause, PauseKind, pause_in_force};
 use super::guard::{self, Refusal};
 use super::health::HealthState;
 use super::network::Witness;
+use super::pages::PagedVec;
 use super::policy::{Policy, ServicePolicy};
 use super::reading::Reading;
 use super::recovery::{Guard, Phase};
@@ -24,7 +25,7 @@ pub struct View {
     /// The durable state.
     pub state: State,
     /// What was last seen of each service since the start of the process, in the order of the policy.
-    pub latest: Arc<Vec<Latest>>,
+    pub latest: PagedVec<Latest>,
     /// Probes since the start of the process, by class: pass, degraded, fail, error.
     pub checks: Checks,
     /// Probes under way.

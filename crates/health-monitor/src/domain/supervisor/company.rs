@@ -140,15 +140,70 @@ impl Supervisor {
             self.consultation.heard_at = None;
             decided.work.push(Work::Consult { peers: self.peers(0) });
         }
-        if decided.facts.iter().any(frees_others) {
-            let mut waiting: Vec<usize> = self.census.waiting().iter().copied().collect();
-            // What most others need is healed first.
-            waiting
-                .sort_by_key(|place| (std::cmp::Reverse(self.policy.dependencies.needed_by(*place)), *place));
-            for service in waiting {
+        self.settle_waiting(now, decided);
+    }
+
+    /// Those who waited for what has just happened. Nobody else is looked at: in a large trouble most services wait,
+    /// and something happens all the time.
+    fn settle_waiting(&mut self, now: Timestamp, decided: &mut Decided) {
+        let has_freed_a_turn = std::mem::take(&mut self.has_freed_a_turn);
+        if decided.facts.iter().any(frees_everybody) {
+            for service in self.waiting() {
+                self.settle(service, now, decided);
+            }
+            return;
+        }
+        let up: Vec<usize> = decided.facts.iter().filter_map(|fact| self.needed_that_is_up(fact)).collect();
+        if !up.is_empty() {
+            let is_freed = |place: &usize| self.policy.dependencies.of(*place).iter().any(|n| up.contains(n));
+            for service in self.waiting().into_iter().filter(is_freed).collect::<Vec<_>>() {
                 self.settle(service, now, decided);
             }
         }
+        if has_freed_a_turn {
+            for service in self.waiting() {
+                // The end of a recovery that has taken the turn comes, and with it the turn of the rest.
+                if self.is_every_turn_taken() {
+                    break;
+                }
+                self.settle(service, now, decided);
+            }
+        }
+    }
+
+    /// Services that wait for others; what most others need comes first.
+    fn waiting(&self) -> Vec<usize> {
+        let mut waiting: Vec<usize> = self.census.waiting().iter().copied().collect();
+        waiting.sort_by_key(|place| (std::cmp::Reverse(self.policy.dependencies.needed_by(*place)), *place));
+        waiting
+    }
+
+    fn is_every_turn_taken(&self) -> bool {
+        let turns = if self.state.fleet.storm.is_some() { 1 } else { self.policy.fleet.max_concurrent };
+        self.census.recovering() >= turns
+    }
+
+    /// A service that others need, and that this fact shows to be up or no longer recovered.
+    fn needed_that_is_up(&self, fact: &Fact) -> Option<usize> {
+        let is_up = match fact {
+            Fact::Recovery(recovery) => recovery.outcome.is_some(),
+            Fact::ServicePass { health, .. } => health.state == HealthState::Healthy,
+            Fact::MonitorStarted { .. }
+            | Fact::ServiceError(_)
+            | Fact::CheckRollup(_)
+            | Fact::InstanceSeen { .. }
+            | Fact::Incident(_)
+            | Fact::ServiceStable { .. }
+            | Fact::OwnNetwork(_)
+            | Fact::Storm(_)
+            | Fact::BudgetTripped(_)
+            | Fact::Flapping { .. }
+            | Fact::Pause(_)
+            | Fact::Resumed { .. }
+            | Fact::GuardReset { .. } => false,
+        };
+        let place = fact.service().filter(|_| is_up).and_then(|name| self.index.get(name)).copied()?;
+        (self.policy.dependencies.needed_by(place) > 0).then_some(place)
     }
 
     fn next_consultation(&self) -> Option<Timestamp> {
@@ -201,19 +256,19 @@ impl Supervisor {
     }
 }
 
-/// Whether a fact may be what somebody else waited for.
-fn frees_others(fact: &Fact) -> bool {
+/// Whether a fact may be what everybody waited for who is held back by a guard of all.
+fn frees_everybody(fact: &Fact) -> bool {
     match fact {
-        Fact::Recovery(recovery) => recovery.outcome.is_some(),
-        Fact::ServicePass { health, .. } => health.state == HealthState::Healthy,
         Fact::OwnNetwork(isolation) => isolation.ended_at.is_some(),
         Fact::Storm(storm) => storm.ended_at.is_some(),
         Fact::Resumed { .. } | Fact::GuardReset { .. } => true,
         Fact::MonitorStarted { .. }
         | Fact::ServiceError(_)
         | Fact::CheckRollup(_)
+        | Fact::ServicePass { .. }
         | Fact::InstanceSeen { .. }
         | Fact::Incident(_)
+        | Fact::Recovery(_)
         | Fact::ServiceStable { .. }
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }

@@ -74,7 +74,7 @@ impl Supervisor {
     fn show(&mut self, service: usize, measured: &Measured, resolver_works: bool) -> Arc<Reading> {
         let expected = &self.policy_of(service).expected;
         let reading = Arc::new(Reading::judge(measured, expected, resolver_works));
-        let latest = &mut Arc::make_mut(&mut self.latest)[service];
+        let latest = self.latest.get_mut(service);
         latest.reading = Some(Arc::clone(&reading));
         latest.missed = self.schedule.missed(service);
         reading
