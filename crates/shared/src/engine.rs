@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{JournalError, Writer};
@@ -39,8 +39,6 @@ pub type Performing<D> = Pin<Box<dyn Future<Output = <D as Decider>::Event> + Se
 const QUEUE: usize = 4_096;
 /// Events that one turn takes at most, so that a commit stays short.
 const TURN: usize = 1_024;
-/// Facts after which the state is written down, so that a restart replays at most about this many.
-const CHECKPOINT_EVERY: usize = 5_000;
 /// How long after a failed commit the first further one is tried, and the longest pause between two.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -61,7 +59,8 @@ pub struct Engine<D: Decider> {
     orders: JoinSet<D::Event>,
     /// Work that may be dropped at any time.
     errands: JoinSet<D::Event>,
-    since_checkpoint: usize,
+    /// The state is being written down.
+    checkpoint: Option<JoinHandle<()>>,
     turned_at: Timestamp,
     state: Condition,
 }
@@ -97,7 +96,7 @@ impl<D: Decider> Engine<D> {
         perform: Perform<D>,
         tell: Tell<D>,
     ) -> Result<(Self, Handle<D>), JournalError> {
-        let since_checkpoint = rebuild(&mut decider, &journal).await?;
+        rebuild(&mut decider, &journal).await?;
         let now = clock.now();
         let (sender, calls) = mpsc::channel(QUEUE);
         let (view, receiver) = watch::channel(Arc::new(decider.view(now)));
@@ -112,7 +111,7 @@ impl<D: Decider> Engine<D> {
             view,
             orders: JoinSet::new(),
             errands: JoinSet::new(),
-            since_checkpoint,
+            checkpoint: None,
             turned_at: now,
             state: Condition::Working,
         };
@@ -239,18 +238,27 @@ impl<D: Decider> Engine<D> {
         }
         let appended = self.journal.append(now, facts).await?;
         facts.iter().for_each(self.tell);
-        self.since_checkpoint += facts.len();
-        if self.since_checkpoint >= CHECKPOINT_EVERY || appended.wants_checkpoint {
-            self.checkpoint().await;
+        if appended.wants_checkpoint && self.checkpoint.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.checkpoint = Some(tokio::spawn(self.checkpoint()));
         }
         Ok(())
     }
 
-    async fn checkpoint(&mut self) {
-        self.since_checkpoint = 0;
-        // Without it the next start only takes longer, so the daemon goes on.
-        if let Err(error) = self.journal.checkpoint(self.decider.state()).await {
-            tracing::warn!(%error, "the state could not be written down as a checkpoint");
+    /// Writes down the state as it is after everything that was recorded so far; a snapshot of it, so that turns go on.
+    fn checkpoint(&self) -> impl Future<Output = ()> + use<D> {
+        let (journal, clock, state) =
+            (self.journal.clone(), Arc::clone(&self.clock), self.decider.state().clone());
+        let seq = journal.status().borrow().last_seq;
+        async move {
+            let began = clock.now();
+            match journal.checkpoint(seq, state).await {
+                Ok(bytes) => {
+                    let milliseconds = clock.now().since(began).as_millis();
+                    tracing::debug!(bytes, milliseconds, "checkpoint written");
+                }
+                // Without it the next start only takes longer, so the daemon goes on.
+                Err(error) => tracing::warn!(%error, "the state could not be written down as a checkpoint"),
+            }
         }
     }
 
@@ -278,8 +286,7 @@ impl<D: Decider> Engine<D> {
     /// Goes on after a failed commit as after a crash: what was not recorded did not happen.
     async fn recover(&mut self, pause: Duration, needs_room: bool) {
         let outcome = match rebuild(&mut self.decider, &self.journal).await {
-            Ok(replayed) => {
-                self.since_checkpoint = replayed;
+            Ok(()) => {
                 if needs_room {
                     self.checkpoint().await;
                 }
@@ -331,6 +338,10 @@ impl<D: Decider> Engine<D> {
             }
         }
         self.orders.abort_all();
+        if let Some(running) = self.checkpoint.take() {
+            // It has told of its own failure.
+            let _ = running.await;
+        }
         if matches!(self.state, Condition::Working) {
             self.checkpoint().await;
         }
@@ -372,14 +383,13 @@ fn refuse<A>(callers: impl IntoIterator<Item = Reply<A>>, reason: &Arc<str>) {
     }
 }
 
-/// Gives how many facts were replayed.
-async fn rebuild<D: Decider>(decider: &mut D, journal: &Writer) -> Result<usize, JournalError> {
+async fn rebuild<D: Decider>(decider: &mut D, journal: &Writer) -> Result<(), JournalError> {
     let replay = journal.replay::<D::State, D::Fact>().await?;
     decider.restore(replay.state);
     for (at, fact) in &replay.facts {
         decider.apply(*at, fact);
     }
-    Ok(replay.facts.len())
+    Ok(())
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub trait Decider: Send + 'static {
     type Work: Send + 'static;
     /// What the API, the metrics and the pages read.
     type View: Send + Sync + 'static;
-    /// What replaying all facts gives; written to the journal as a checkpoint.
-    type State: Serialize + DeserializeOwned + Send;
+    /// What replaying all facts gives; written to the journal as a checkpoint. Cloning it must be cheap.
+    type State: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
 
     /// Changes the state by one recorded fact. Live operation and replay both go through here.
     fn apply(&mut self, at: Timestamp, fact: &Self::Fact);

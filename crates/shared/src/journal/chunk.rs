@@ -1,8 +1,9 @@
 //! One group commit as bytes: documents, a line each, compressed, with a checksum.
 
-use std::io::{Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
+use serde::Serialize;
 
 use super::{DocumentId, JournalError};
 use crate::clock::Timestamp;
@@ -32,6 +33,43 @@ pub(super) fn compress(bytes: &[u8]) -> Result<Vec<u8>, JournalError> {
     let mut encoder = FrameEncoder::with_frame_info(info, Vec::with_capacity(bytes.len() / 3 + 64));
     encoder.write_all(bytes).map_err(damaged)?;
     encoder.finish().map_err(damaged)
+}
+
+/// Writes a value as compressed JSON, without ever holding all of the JSON.
+pub(super) fn compress_json(value: &impl Serialize) -> Result<Vec<u8>, JournalError> {
+    let info = FrameInfo::new().content_checksum(true);
+    let encoder = FrameEncoder::with_frame_info(info, Vec::new());
+    let mut counted = Counted { inner: encoder, written: 0 };
+    let outcome = serde_json::to_writer(BufWriter::with_capacity(BUFFER, &mut counted), value);
+    if counted.written > MAX_CHUNK {
+        return Err(JournalError::TooLarge { bytes: counted.written, max: MAX_CHUNK });
+    }
+    outcome?;
+    counted.inner.finish().map_err(damaged)
+}
+
+/// Bytes of JSON that are handed to the compressor at once.
+const BUFFER: usize = 64 * 1024;
+
+/// Counts what is written, and refuses more than a chunk may hold.
+struct Counted<W> {
+    inner: W,
+    written: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.written += bytes.len() as u64;
+        if self.written > MAX_CHUNK {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.inner.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 pub(super) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, JournalError> {

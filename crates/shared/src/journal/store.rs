@@ -33,11 +33,18 @@ pub(super) struct Store {
     ships: bool,
 }
 
+/// What a start has to read, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sizes {
+    /// The checkpoint.
+    pub(super) checkpoint: u64,
+    /// The chunks after it.
+    pub(super) since: u64,
+}
+
 /// A chunk as the file holds it.
 pub(super) struct Stored {
     pub(super) at: Timestamp,
-    /// Bytes that it takes in the file.
-    pub(super) size: u64,
     pub(super) lines: Vec<u8>,
 }
 
@@ -94,12 +101,10 @@ impl Store {
         outcome.map(drop).map_err(|error| self.failure(error))
     }
 
-    /// Writes the state that all facts so far give, and makes room.
-    pub(super) fn checkpoint(&mut self, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
-        let seq = self.next_seq - 1;
-        let bytes = compress(state)?;
+    /// Writes the compressed state that all facts up to a chunk give, and makes room.
+    pub(super) fn checkpoint(&mut self, seq: u64, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
         // The new state needs room beside the old one; what the old one covers can make it.
-        while let Err(error) = self.write_checkpoint(seq, at, &bytes) {
+        while let Err(error) = self.write_checkpoint(seq, at, state) {
             if !matches!(error, JournalError::Full { .. }) || self.trim()? == 0 {
                 return Err(error);
             }
@@ -182,6 +187,17 @@ impl Store {
         self.next_seq - 1
     }
 
+    /// Bytes that the checkpoint takes, and those of the chunks after it.
+    pub(super) fn sizes(&self) -> Result<Sizes, JournalError> {
+        let bytes = |sql| self.connection.query_row(sql, [signed(self.checkpoint_seq)], |row| row.get(0));
+        Ok(Sizes {
+            checkpoint: unsigned(bytes(
+                "SELECT coalesce(max(length(state)), 0) FROM checkpoint WHERE seq = ?1",
+            )?),
+            since: unsigned(bytes("SELECT coalesce(sum(length(bytes)), 0) FROM chunk WHERE seq > ?1")?),
+        })
+    }
+
     /// The checkpoint's state as JSON, if there is one.
     pub(super) fn state(&self) -> Result<Option<Vec<u8>>, JournalError> {
         let bytes: Option<Vec<u8>> = self
@@ -202,8 +218,7 @@ impl Store {
         let mut rows = statement.query([signed(self.checkpoint_seq)])?;
         while let Some(row) = rows.next().map_err(|error| self.failure(error))? {
             let bytes: Vec<u8> = row.get(1)?;
-            let (at, size) = (Timestamp::from_micros(row.get(0)?), bytes.len() as u64);
-            each(Stored { at, size, lines: decompress(&bytes)? })?;
+            each(Stored { at: Timestamp::from_micros(row.get(0)?), lines: decompress(&bytes)? })?;
         }
         Ok(())
     }

@@ -29,6 +29,12 @@ fn settings(directory: &Path) -> Settings {
     }
 }
 
+/// Writes the state that all facts so far give.
+async fn checkpoint(writer: &Writer, state: u64) -> Result<usize, JournalError> {
+    let seq = writer.status().borrow().last_seq;
+    writer.checkpoint(seq, state).await
+}
+
 async fn facts_in(writer: &Writer) -> (Option<u64>, Vec<Fact>) {
     let replay = writer.replay::<u64, Fact>().await.unwrap();
     (replay.state, replay.facts.into_iter().map(|(_, fact)| fact).collect())
@@ -65,7 +71,7 @@ async fn a_checkpoint_replaces_the_facts_before_it_and_nothing_after_it() {
     let directory = tempfile::tempdir().unwrap();
     let writer = Writer::open(&settings(directory.path())).unwrap();
     writer.append(at(1), &[fact(1)]).await.unwrap();
-    writer.checkpoint(&77_u64).await.unwrap();
+    checkpoint(&writer, 77_u64).await.unwrap();
     writer.append(at(2), &[fact(2)]).await.unwrap();
     drop(writer);
     let writer = reopen(&settings(directory.path())).await;
@@ -105,7 +111,7 @@ async fn a_full_journal_refuses_loses_nothing_and_goes_on_after_a_checkpoint() {
     assert!(wants_checkpoint, "nobody was told to make room in time");
     assert!(writer.status().borrow().failure.is_some());
     assert_eq!(facts_in(&writer).await.1.len() as u64, appended, "a refused append left something behind");
-    writer.checkpoint(&1_u64).await.unwrap();
+    checkpoint(&writer, 1_u64).await.unwrap();
     writer.append(at(appended), &[fact(appended)]).await.unwrap();
     assert!(writer.status().borrow().failure.is_none());
     drop(writer);
@@ -123,7 +129,7 @@ async fn old_facts_make_room_once_a_checkpoint_covers_them() {
         let padding = (0..4_000).map(|_| char::from(rand::random_range(b' '..b'~'))).collect();
         let appended = writer.append(at(n), &[Fact::Counted { n, padding }]).await.unwrap();
         if appended.wants_checkpoint {
-            writer.checkpoint(&n).await.unwrap();
+            checkpoint(&writer, n).await.unwrap();
             checkpoints += 1;
         }
     }
@@ -186,7 +192,7 @@ async fn what_is_still_to_be_shipped_is_saved_from_a_damaged_journal() {
         writer.append(at(n), &[fact(n)]).await.unwrap();
     }
     writer.advance(3).await.unwrap();
-    writer.checkpoint(&55_u64).await.unwrap();
+    checkpoint(&writer, 55_u64).await.unwrap();
     writer.append(at(11), &[fact(11)]).await.unwrap();
     drop(writer);
     drop(reopen(&settings).await);
@@ -303,7 +309,7 @@ async fn facts_that_are_still_to_be_shipped_outlive_their_retention() {
         if has_arrived {
             writer.advance(2).await.unwrap();
         }
-        writer.checkpoint(&0_u64).await.unwrap();
+        checkpoint(&writer, 0_u64).await.unwrap();
         // The newest is of second 29; chunk 20 is of second 19, the first that is young enough.
         let expected = if has_arrived { kept } else { kept - 1 };
         assert_eq!(oldest(&writer).await, expected, "ships {ships}, has arrived {has_arrived}");
@@ -320,7 +326,7 @@ async fn facts_that_had_to_make_room_before_they_were_shipped_are_counted() {
     let mut appended = 2;
     for n in 1..60 {
         if writer.append(at(n), &[noise(30_000), noise(30_000)]).await.unwrap().wants_checkpoint {
-            writer.checkpoint(&n).await.unwrap();
+            checkpoint(&writer, n).await.unwrap();
         }
         appended += 2;
     }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::chunk::compress_json;
 use super::lock::DirectoryLock;
-use super::store::Store;
+use super::store::{Sizes, Store};
 use super::{JournalError, Reader, Settings, Status, salvage};
 use crate::clock::Timestamp;
 
@@ -22,7 +23,7 @@ pub struct Writer {
 /// What an append tells its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Appended {
-    /// So much has been written since the last checkpoint that another is due before the budget is used up.
+    /// So much has been written since the last checkpoint that another is due.
     pub wants_checkpoint: bool,
 }
 
@@ -34,11 +35,15 @@ pub struct Replay<S, F> {
     pub facts: Vec<(Timestamp, F)>,
 }
 
+/// Bytes of chunks, some thousand facts, below which no checkpoint is worth its while: a start reads them in some
+/// hundredths of a second.
+const LEAST_BETWEEN_CHECKPOINTS: u64 = 1024 * 1024;
+
 type Outcome<T> = oneshot::Sender<Result<T, JournalError>>;
 
 enum Command {
     Append { at: Timestamp, facts: Vec<Vec<u8>>, outcome: Outcome<Appended> },
-    Checkpoint { state: Vec<u8>, outcome: Outcome<()> },
+    Checkpoint { seq: u64, state: Vec<u8>, outcome: Outcome<()> },
     Replay { outcome: Outcome<Replay<Vec<u8>, Vec<u8>>> },
     Advance { seq: u64, outcome: Outcome<()> },
     Close { outcome: Outcome<()> },
@@ -65,7 +70,7 @@ impl Writer {
             reader: reader.clone(),
             store,
             publish,
-            since_checkpoint: 0,
+            sizes: Sizes::default(),
             max_bytes: settings.max_bytes,
             lock,
         };
@@ -83,10 +88,18 @@ impl Writer {
         self.ask(|outcome| Command::Append { at, facts, outcome }).await
     }
 
-    /// Writes the state that all facts so far give, and makes room for more.
-    pub async fn checkpoint<S: Serialize>(&self, state: &S) -> Result<(), JournalError> {
-        let state = serde_json::to_vec(state)?;
-        self.ask(|outcome| Command::Checkpoint { state, outcome }).await
+    /// Writes the state that all facts up to the chunk `seq` give, makes room for more, and tells how many bytes the
+    /// state takes. Facts may be appended meanwhile: the state is written as JSON on a thread of its own.
+    pub async fn checkpoint<S>(&self, seq: u64, state: S) -> Result<usize, JournalError>
+    where
+        S: Serialize + Send + 'static,
+    {
+        let written = tokio::task::spawn_blocking(move || compress_json(&state)).await;
+        // It ends without a result only when the runtime ends.
+        let state = written.map_err(|_| JournalError::Closed)??;
+        let bytes = state.len();
+        self.ask(|outcome| Command::Checkpoint { seq, state, outcome }).await?;
+        Ok(bytes)
     }
 
     /// Reads the checkpoint and every fact after it.
@@ -134,7 +147,7 @@ struct WriterThread {
     reader: Reader,
     store: Store,
     publish: watch::Sender<Status>,
-    since_checkpoint: u64,
+    sizes: Sizes,
     max_bytes: u64,
     #[expect(dead_code, reason = "held until the file is closed")]
     lock: DirectoryLock,
@@ -146,7 +159,9 @@ impl WriterThread {
             // A caller who has gone away does not need the outcome.
             match command {
                 Command::Append { at, facts, outcome } => drop(outcome.send(self.append(at, &facts))),
-                Command::Checkpoint { state, outcome } => drop(outcome.send(self.checkpoint(&state))),
+                Command::Checkpoint { seq, state, outcome } => {
+                    drop(outcome.send(self.checkpoint(seq, &state)));
+                }
                 Command::Replay { outcome } => drop(outcome.send(self.replay())),
                 Command::Advance { seq, outcome } => drop(outcome.send(self.advance(seq))),
                 Command::Close { outcome } => {
@@ -173,14 +188,17 @@ impl WriterThread {
             status.last_seq = self.store.last_seq();
             status.cursor = self.store.cursor();
         });
-        self.since_checkpoint += outcome?;
-        Ok(Appended { wants_checkpoint: self.since_checkpoint > self.max_bytes / 8 })
+        self.sizes.since += outcome?;
+        // In proportion to the state, so that writing it down never costs more than the facts themselves; and before
+        // the budget is used up.
+        let due = self.sizes.checkpoint.max(LEAST_BETWEEN_CHECKPOINTS).min(self.max_bytes / 8);
+        Ok(Appended { wants_checkpoint: self.sizes.since > due })
     }
 
-    fn checkpoint(&mut self, state: &[u8]) -> Result<(), JournalError> {
+    fn checkpoint(&mut self, seq: u64, state: &[u8]) -> Result<(), JournalError> {
         let at = self.publish.borrow().last_at;
-        self.store.checkpoint(at, state)?;
-        self.since_checkpoint = 0;
+        self.store.checkpoint(seq, at, state)?;
+        self.sizes = self.store.sizes()?;
         let used = self.store.used()?;
         self.publish.send_modify(|status| {
             status.bytes = used;
@@ -197,9 +215,7 @@ impl WriterThread {
 
     fn replay(&mut self) -> Result<Replay<Vec<u8>, Vec<u8>>, JournalError> {
         let mut facts = Vec::new();
-        let mut size = 0;
         self.store.after_checkpoint(|chunk| {
-            size += chunk.size;
             facts.extend(
                 chunk
                     .lines
@@ -209,7 +225,7 @@ impl WriterThread {
             );
             Ok(())
         })?;
-        self.since_checkpoint = size;
+        self.sizes = self.store.sizes()?;
         Ok(Replay { state: self.store.state()?, facts })
     }
 }
