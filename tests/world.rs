@@ -18,7 +18,7 @@ use shared::engine::{Decider, Decision};
 use shared::order::{Action, Backend, Order, OrderId, ServiceName, Stage, Target};
 
 use crate::describe;
-use crate::host::Host;
+use crate::host::{Behaviour, Host};
 use crate::invariants::Minutes;
 
 /// Where a crash strikes in the turn of the engine.
@@ -357,7 +357,8 @@ impl World {
 
     fn measure(&mut self, service: &ServiceName) -> (Measured, Duration) {
         let timeout = self.policy.services.iter().find(|policy| policy.name == *service).map(|p| p.timeout);
-        let (answer, takes) = if self.is_cut_off {
+        let is_refused_by_us = self.hosts[service].behaviour == Behaviour::OwnFault;
+        let (answer, takes) = if self.is_cut_off && !is_refused_by_us {
             (Answer::NoConnection("no route to host".into()), Duration::from_millis(2))
         } else {
             self.hosts[service].probe(self.now, timeout.unwrap_or_default())

@@ -83,7 +83,7 @@ impl Daemon {
                 panic!("the daemon ended with {status}:\n{}", self.log());
             }
             assert!(start.elapsed() < PATIENCE, "the daemon does not answer:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.answered_after = start.elapsed();
     }

@@ -20,12 +20,17 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) async fn start() -> Self {
+        Self::start_at("127.0.0.1").await
+    }
+
+    /// One at this address of the host, on a free port.
+    pub(super) async fn start_at(address: &str) -> Self {
         let status = Arc::new(AtomicU16::new(200));
         let answer = |State(status): State<Arc<AtomicU16>>| async move {
             StatusCode::from_u16(status.load(Ordering::SeqCst)).unwrap()
         };
         let router = Router::new().route("/health", get(answer)).with_state(Arc::clone(&status));
-        Self { address: serve(router).await, status }
+        Self { address: serve_at(address, router).await, status }
     }
 
     pub(super) fn answers(&self, status: u16) {
@@ -51,7 +56,11 @@ pub(super) async fn webhook(status: StatusCode) -> (SocketAddr, mpsc::UnboundedR
 }
 
 pub(super) async fn serve(router: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve_at("127.0.0.1", router).await
+}
+
+async fn serve_at(address: &str, router: Router) -> SocketAddr {
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     address

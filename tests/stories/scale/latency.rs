@@ -8,11 +8,11 @@ use axum::extract::{Json, State};
 use axum::routing::post;
 use serde_json::Value;
 use shared::clock::{Clock, Timestamp};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::super::daemon::Daemon;
+use super::super::receivers;
 use super::targets::{Behaviour, Targets, place};
 use super::{INTERVAL, SERVICES};
 
@@ -46,7 +46,8 @@ async fn scale_latency() {
     let (sender, mut latencies) = mpsc::unbounded_channel();
     let clock = Clock::starting_after(Timestamp::default());
     let arrivals = Arc::new(Arrivals { clock, targets, sender });
-    let receiver = listen(Arc::clone(&arrivals)).await;
+    let router = Router::new().route("/orders", post(arrived)).with_state(Arc::clone(&arrivals));
+    let receiver = receivers::serve(router).await;
     let webhook = format!("recovery_webhook_url: 'http://{receiver}/orders'\n");
     let daemon = Daemon::start_with(&format!("{SETTINGS}{webhook}{services}"), &[]).await;
     // Nothing is done within the first interval.
@@ -66,14 +67,6 @@ async fn scale_latency() {
         "== from the decision to the arrival of the order, {INCIDENTS} incidents among {SERVICES} services"
     );
     println!("p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, most {:.1} ms", at(50), at(90), at(99), at(100));
-}
-
-async fn listen(arrivals: Arc<Arrivals>) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Router::new().route("/orders", post(arrived)).with_state(arrivals);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
 }
 
 /// An order has come: its service is mended.

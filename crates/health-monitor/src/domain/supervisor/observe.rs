@@ -91,7 +91,7 @@ impl Supervisor {
 
     /// Lets a reading change the health, unless an action makes it meaningless.
     pub(super) fn count(&mut self, service: usize, reading: &Reading, now: Timestamp, decided: &mut Decided) {
-        if reading.status == Status::Unreachable && reading.class.severity().is_some() {
+        if reading.status == Status::Unreachable {
             self.consult(service, now, decided);
             if self.state.fleet.isolation.is_some() && self.needs_witnesses(service) {
                 // What we cannot see, we do not judge; the isolation says so for all at once.
