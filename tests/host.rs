@@ -203,8 +203,10 @@ impl Host {
         match (order.action, order.stage) {
             (Action::Restart, _) => self.restart(now),
             (Action::Webhook, _) => self.call(now),
-            (Action::Recreate, Stage::Act) => self.recreate(order.id, now),
-            (Action::Recreate, stage) => (self.conclude(order.id, stage, now), Duration::from_secs(1)),
+            (Action::Recreate | Action::UpdateConfiguration, Stage::Act) => self.recreate(order.id, now),
+            (Action::Recreate | Action::UpdateConfiguration, stage) => {
+                (self.conclude(order.id, stage, now), Duration::from_secs(1))
+            }
         }
     }
 

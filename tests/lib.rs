@@ -5,4 +5,5 @@
 pub mod describe;
 pub mod host;
 mod invariants;
+mod replay;
 pub mod world;

@@ -8,6 +8,7 @@ mod limits;
 mod services;
 mod settings;
 mod steps;
+mod update;
 
 use std::collections::BTreeMap;
 use std::fmt;

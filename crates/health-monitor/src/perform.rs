@@ -109,7 +109,9 @@ impl Performer {
         tracing::debug!(service = %order.service, action, stage, recovery_id = %order.id, "order given");
         let platform = match order.action {
             Action::Webhook => self.means.escalations.get(&order.service),
-            Action::Restart | Action::Recreate => self.means.platforms.get(&order.service),
+            Action::Restart | Action::Recreate | Action::UpdateConfiguration => {
+                self.means.platforms.get(&order.service)
+            }
         };
         let performed = match platform {
             Some(platform) => platform.perform(&order).await,
@@ -122,7 +124,11 @@ impl Performer {
             Stage::Revert => self.inspect(&order.service).await.ok(),
             Stage::Act | Stage::Keep => None,
         };
+        let change = match self.means.platforms.get(&order.service) {
+            Some(platform) if order.stage == Stage::Act => platform.change(&order).await,
+            Some(_) | None => None,
+        };
         let Order { id, service, stage, .. } = order;
-        Event::Performed { service, recovery_id: id, stage, performed, observed }
+        Event::Performed { service, recovery_id: id, stage, performed, change, observed }
     }
 }

@@ -111,19 +111,22 @@ pub enum Action {
     Restart,
     /// Make the instance anew from its own configuration; the old one is kept until the verdict.
     Recreate,
+    /// Change its configuration, variables or a file; what was before is kept until the verdict.
+    UpdateConfiguration,
     /// Call somebody who may know more: a signed webhook.
     Webhook,
 }
 
 impl Action {
     /// Every action, mildest first.
-    pub const ALL: [Self; 3] = [Self::Restart, Self::Recreate, Self::Webhook];
+    pub const ALL: [Self; 4] = [Self::Restart, Self::Recreate, Self::UpdateConfiguration, Self::Webhook];
 
     /// The word that API, logs and documents use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restart => "restart",
             Self::Recreate => "recreate",
+            Self::UpdateConfiguration => "update_configuration",
             Self::Webhook => "webhook",
         }
     }
@@ -131,7 +134,7 @@ impl Action {
     /// Whether another instance is the sign that it took effect.
     pub fn changes_instance(self) -> bool {
         match self {
-            Self::Restart | Self::Recreate => true,
+            Self::Restart | Self::Recreate | Self::UpdateConfiguration => true,
             Self::Webhook => false,
         }
     }
@@ -139,7 +142,7 @@ impl Action {
     /// Whether what was there before is kept until the verdict, and then discarded or put back.
     pub fn keeps_previous(self) -> bool {
         match self {
-            Self::Recreate => true,
+            Self::Recreate | Self::UpdateConfiguration => true,
             Self::Restart | Self::Webhook => false,
         }
     }
@@ -224,6 +227,17 @@ pub enum Standing {
     Complete,
 }
 
+/// A file that an action has changed, by the hashes (SHA-256, hexadecimal) of its content.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FileChange {
+    /// Absolute.
+    pub path: String,
+    /// Of the version that is kept.
+    pub previous: String,
+    /// Of what was written. Another content is somebody else's, and is not overwritten.
+    pub next: String,
+}
+
 /// One order to a platform. It is recorded before it is carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Order {
@@ -241,6 +255,8 @@ pub struct Order {
     pub incident_id: OrderId,
     /// The how-manieth attempt within the incident, from 1.
     pub attempt: u32,
+    /// The file that the action has changed, as far as that is known.
+    pub change: Option<FileChange>,
 }
 
 /// What a platform reports of a target.

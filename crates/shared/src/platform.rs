@@ -2,6 +2,8 @@
 
 mod command;
 mod docker;
+mod file_update;
+mod update;
 mod variables;
 mod webhook;
 
@@ -11,6 +13,8 @@ use secrecy::SecretString;
 
 pub use self::command::Command;
 pub use self::docker::Docker;
+pub use self::file_update::{Edit, FileUpdate};
+pub use self::update::Update;
 pub use self::variables::Variables;
 pub use self::webhook::Webhook;
 use crate::order::{Action, Backend, Observed, Order, Performed, ServiceName, Standing, Target, Unreachable};
@@ -27,6 +31,8 @@ pub struct DockerSettings {
     pub container: String,
     /// How long an instance may take to stop before it is killed.
     pub stop_timeout: Duration,
+    /// What an update of the configuration changes.
+    pub update: Option<Update>,
 }
 
 /// A webhook that carries out orders.
@@ -50,6 +56,8 @@ pub struct CommandSettings {
     pub inspect: Option<Vec<String>>,
     /// How long each may take before it is killed with its process group; an inspection never longer than 3 s.
     pub timeout: Duration,
+    /// The file that an update of the configuration changes.
+    pub update: Option<FileUpdate>,
 }
 
 /// By which means one service is healed, with everything that is needed to do it.
@@ -131,9 +139,12 @@ impl Platform {
 
     /// Looks at what there is of an order whose end is not known.
     pub async fn examine(&self, order: &Order) -> Result<Standing, Unreachable> {
+        if let Some(file) = self.file(order) {
+            return update::examine(file, order.id).await;
+        }
         match self {
             Self::Docker(docker) => docker.examine(order.id).await,
-            // They have no action that keeps what was before.
+            // They have no other action that keeps what was before.
             Self::Webhook(_) | Self::Command(_) | Self::None => Ok(Standing::Untouched),
         }
     }
@@ -141,6 +152,13 @@ impl Platform {
     /// Carries an order out, within the time that the settings give: for Docker the stop timeout and 20 s, per
     /// container; for the others their timeout. Dropped before it ends, the outcome is unknown.
     pub async fn perform(&self, order: &Order) -> Performed {
+        match self.file(order) {
+            Some(file) => self.update_file(file, order).await,
+            None => self.perform_itself(order).await,
+        }
+    }
+
+    async fn perform_itself(&self, order: &Order) -> Performed {
         match self {
             Self::Docker(docker) => docker.perform(order).await,
             Self::Webhook(webhook) => webhook.perform(order).await,
@@ -184,6 +202,7 @@ mod tests {
             service: ServiceName::new("web").unwrap(),
             action: Action::Restart,
             stage: Stage::Act,
+            change: None,
             incident_id: OrderId::at(at, 3),
             attempt: 2,
         }

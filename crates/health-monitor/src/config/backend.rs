@@ -98,6 +98,7 @@ impl<'a> Globals<'a> {
             project: self.root.text("COMPOSE_PROJECT_NAME").map(str::to_owned),
             container: member.group.text("container").unwrap_or(&member.name).to_owned(),
             stop_timeout: seconds(&member.group, "stop_timeout"),
+            update: None,
         })
     }
 
@@ -148,6 +149,7 @@ impl<'a> Globals<'a> {
                 || seconds(self.root, "RECOVERY_COMMAND_TIMEOUT"),
                 |group| seconds(group, "timeout"),
             ),
+            update: None,
         }))
     }
 

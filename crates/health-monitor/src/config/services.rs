@@ -9,7 +9,7 @@ use shared::platform::PlatformSettings;
 
 use super::answer;
 use super::backend::{Globals, target};
-use super::{number, seconds, steps};
+use super::{number, seconds, steps, update};
 use crate::domain::policy::{Mode, ServicePolicy};
 
 /// The services and the means to heal them.
@@ -64,7 +64,11 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
     let address = address(root, member, faults);
     let expected = answer::expected(group, faults);
     let steps = steps::of(root, group, faults);
-    let platform = globals.platform(member, &steps, faults);
+    let mut platform = globals.platform(member, &steps, faults);
+    let update = update::of(group, faults);
+    if let (Some(platform), Some(update)) = (&mut platform, update) {
+        update::attach(group, update, platform, faults);
+    }
     let escalation = if steps::escalates(&steps) { globals.escalation(member, faults) } else { None };
     if let Some(platform) = &platform {
         steps::check(group, &steps, platform, faults);

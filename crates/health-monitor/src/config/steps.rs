@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::config::{Fault, Faults, Group};
 use shared::order::Action;
-use shared::platform::PlatformSettings;
+use shared::platform::{CommandSettings, DockerSettings, PlatformSettings};
 
 use super::backend::target;
 use crate::domain::ladder::{MOST_ATTEMPTS, MOST_STEPS, Step};
@@ -79,8 +79,21 @@ fn impossible(action: Action, platform: &PlatformSettings) -> Option<String> {
             "the step {word} cannot be done by a {}: it keeps the old container until the verdict, which only docker can",
             target(platform).backend.as_str()
         )),
-        (Action::Restart | Action::Recreate | Action::Webhook, PlatformSettings::Docker(_))
-        | (Action::Restart | Action::Webhook, PlatformSettings::Webhook(_) | PlatformSettings::Command(_)) => {
+        (Action::UpdateConfiguration, PlatformSettings::Webhook(_)) => Some(format!(
+            "the step {word} cannot be done by a webhook: it keeps what was before until the verdict, which docker and command can"
+        )),
+        (Action::UpdateConfiguration, PlatformSettings::Docker(DockerSettings { update: None, .. }))
+        | (Action::UpdateConfiguration, PlatformSettings::Command(CommandSettings { update: None, .. })) => {
+            Some(format!(
+                "the step {word} needs configuration_update of this service, which says what to change"
+            ))
+        }
+        (
+            Action::Restart | Action::Recreate | Action::UpdateConfiguration | Action::Webhook,
+            PlatformSettings::Docker(_),
+        )
+        | (Action::Restart | Action::Webhook, PlatformSettings::Webhook(_))
+        | (Action::Restart | Action::UpdateConfiguration | Action::Webhook, PlatformSettings::Command(_)) => {
             None
         }
     }

@@ -100,7 +100,7 @@ impl ServicePolicy {
     pub fn target_of(&self, action: Action) -> &Target {
         match action {
             Action::Webhook => self.escalation.as_ref().unwrap_or(&self.target),
-            Action::Restart | Action::Recreate => &self.target,
+            Action::Restart | Action::Recreate | Action::UpdateConfiguration => &self.target,
         }
     }
 

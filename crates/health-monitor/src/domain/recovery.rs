@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::order::{Action, OrderId, ServiceName, Stage, Target};
+use shared::order::{Action, FileChange, OrderId, ServiceName, Stage, Target};
 
 use super::guard::GuardInputs;
 use super::reading::ErrorEntry;
@@ -282,6 +282,9 @@ pub struct Recovery {
     /// What the proof has given, for an action that keeps what was before until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Outcome>,
+    /// The file that was changed, for an action that changes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<FileChange>,
     /// How often it was ordered to discard what was kept, or to put it back.
     #[serde(default)]
     pub conclusion_tries: u32,

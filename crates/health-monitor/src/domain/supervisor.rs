@@ -169,8 +169,8 @@ impl Supervisor {
             Event::Preflighted { recovery_id, measured, observed, witnesses, .. } => {
                 self.preflighted(service, recovery_id, &measured, (observed, witnesses), now, decided);
             }
-            Event::Performed { recovery_id, stage: Stage::Act, performed, .. } => {
-                self.performed(service, recovery_id, performed, now, decided);
+            Event::Performed { recovery_id, stage: Stage::Act, performed, change, .. } => {
+                self.performed(service, recovery_id, (performed, change), now, decided);
             }
             Event::Performed { recovery_id, stage, performed, observed, .. } => {
                 self.concluded(service, (recovery_id, stage), performed, observed, now, decided);

@@ -67,9 +67,10 @@ impl Group {
     pub fn fault(&self, key: &str, reason: impl Into<String>) -> Fault {
         let fault = Fault::new(self.name_of(key), reason);
         match self.values.get(key) {
-            Some(Settled { value: Value::Secret(_) | Value::SecretUrl(_), origin }) => {
-                fault.from_origin(origin.clone())
-            }
+            Some(Settled {
+                value: Value::Secret(_) | Value::SecretUrl(_) | Value::SecretWords(_),
+                origin,
+            }) => fault.from_origin(origin.clone()),
             Some(Settled { value, origin }) => {
                 let shown = value.shown();
                 let value = shown.as_str().map_or_else(|| shown.to_string(), str::to_owned);
@@ -121,7 +122,11 @@ impl Group {
 
     /// The argument vector of this key.
     pub fn words(&self, key: &str) -> Option<&[String]> {
-        if let Value::Words(words) = self.value(key)? { Some(words) } else { None }
+        if let Value::Words(words) | Value::SecretWords(words) = self.value(key)? {
+            Some(words)
+        } else {
+            None
+        }
     }
 
     fn value(&self, key: &str) -> Option<&Value> {

@@ -31,6 +31,8 @@ pub enum Value {
     SecretUrl(HttpUrl),
     /// An argument vector.
     Words(Vec<String>),
+    /// Words that must not be shown.
+    SecretWords(Vec<String>),
 }
 
 impl Value {
@@ -40,7 +42,7 @@ impl Value {
             // Only in what looks like a URL: a path may have an @ for other reasons.
             Self::Text(text) if text.contains("://") => super::without_userinfo(text).into(),
             Self::Text(text) => text.as_str().into(),
-            Self::Secret(_) => "***".into(),
+            Self::Secret(_) | Self::SecretWords(_) => "***".into(),
             Self::Boolean(value) => (*value).into(),
             Self::Whole(value) => (*value).into(),
             Self::Seconds(value) if value.subsec_nanos() == 0 => value.as_secs().into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::fault::{Fault, Faults};
 use super::group::{Group, Member, Settled};
-use super::setting::{Kind, Section, Setting};
+use super::setting::{Exposure, Kind, Section, Setting};
 use super::source::Origin;
 use super::suggest::closest;
 use super::value::{Refusal, Value, did_you_mean, parse};
@@ -124,7 +124,11 @@ fn below(path: &str, key: &str) -> String {
 /// None where the key is there and its value is not, which is the same as no key at all.
 fn value_of(setting: &Setting, node: &Node) -> Result<Option<Value>, Refusal> {
     if setting.kind == Kind::Words {
-        return words(node).map(Some);
+        let words = words(node)?;
+        return Ok(Some(match (setting.exposure, words) {
+            (Exposure::Secret, Value::Words(words)) => Value::SecretWords(words),
+            (_, words) => words,
+        }));
     }
     match &node.tree {
         Tree::Null => Ok(None),

@@ -5,7 +5,7 @@ mod run;
 use std::time::Duration;
 
 use self::run::{Ended, Program, run};
-use super::{CommandSettings, INSPECT_LIMIT, InvalidPlatform, one_line};
+use super::{CommandSettings, FileUpdate, INSPECT_LIMIT, InvalidPlatform, one_line};
 use crate::order::{Action, Observed, Order, Performed, ServiceName, Unreachable};
 
 /// The longest identity that an inspection may print: enough for a process id with its start time, little
@@ -25,6 +25,7 @@ pub struct Command {
     restart: Vec<String>,
     inspect: Option<Vec<String>>,
     timeout: Duration,
+    pub(super) update: Option<FileUpdate>,
 }
 
 impl Command {
@@ -37,8 +38,11 @@ impl Command {
                 return Err(InvalidPlatform { reason: format!("the {purpose} command names no program") });
             }
         }
-        let CommandSettings { restart, inspect, timeout } = settings.clone();
-        Ok(Self { restart, inspect, timeout })
+        let CommandSettings { restart, inspect, timeout, update } = settings.clone();
+        if let Some(file) = &update {
+            file.check()?;
+        }
+        Ok(Self { restart, inspect, timeout, update })
     }
 
     /// The program that restarts, without its arguments.
@@ -50,7 +54,9 @@ impl Command {
     pub(super) async fn perform(&self, order: &Order) -> Performed {
         match order.action {
             Action::Restart => self.restart(order).await,
-            Action::Recreate | Action::Webhook => super::not_ours("a recovery command", order.action),
+            Action::Recreate | Action::UpdateConfiguration | Action::Webhook => {
+                super::not_ours("a recovery command", order.action)
+            }
         }
     }
 

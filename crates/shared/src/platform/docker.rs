@@ -19,7 +19,7 @@ use self::address::Address;
 use self::choice::{Listed, PROJECT_LABEL, SERVICE_LABEL, Wanted};
 use self::failure::Failure;
 use self::instance::{Instance, observed};
-use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Variables};
+use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Update, Variables};
 use crate::order::{Action, Observed, Order, Performed, Stage, Unreachable};
 
 /// How much longer than the stop timeout an engine may take over a restart: to kill, unmount, and start anew.
@@ -35,6 +35,7 @@ pub struct Docker {
     project: Option<String>,
     container: String,
     stop_timeout: Duration,
+    pub(super) update: Option<Update>,
 }
 
 impl Docker {
@@ -50,11 +51,15 @@ impl Docker {
             );
             return Err(InvalidPlatform { reason });
         }
+        if let Some(Update::File(file)) = &settings.update {
+            file.check()?;
+        }
         Ok(Self {
             address: Address::parse(settings.host.as_deref())?,
             project: settings.project.clone().filter(|project| !project.is_empty()),
             container: container.into(),
             stop_timeout: settings.stop_timeout,
+            update: settings.update.clone(),
         })
     }
 
@@ -87,8 +92,12 @@ impl Docker {
         match (order.action, order.stage) {
             (Action::Restart, _) => self.restart().await,
             (Action::Recreate, Stage::Act) => self.recreate(order.id, &Variables::default()).await,
-            (Action::Recreate, Stage::Keep) => self.keep(order.id).await,
-            (Action::Recreate, Stage::Revert) => self.revert(order.id).await,
+            (Action::UpdateConfiguration, Stage::Act) => match &self.update {
+                Some(Update::Variables(variables)) => self.recreate(order.id, variables).await,
+                Some(Update::File(_)) | None => super::not_ours("Docker", order.action),
+            },
+            (Action::Recreate | Action::UpdateConfiguration, Stage::Keep) => self.keep(order.id).await,
+            (Action::Recreate | Action::UpdateConfiguration, Stage::Revert) => self.revert(order.id).await,
             (Action::Webhook, _) => super::not_ours("Docker", order.action),
         }
     }
@@ -207,6 +216,7 @@ mod tests {
             project: Some(String::new()),
             container: "web".into(),
             stop_timeout: Duration::from_secs(10),
+            update: None,
         };
         Docker::new(&settings).unwrap()
     }
@@ -240,6 +250,7 @@ mod tests {
                 project: None,
                 container: name.into(),
                 stop_timeout: Duration::from_secs(10),
+                update: None,
             };
             let error = Docker::new(&settings).unwrap_err().to_string();
             assert!(error.contains("cannot be the name of a container"), "{error}");

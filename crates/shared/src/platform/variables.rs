@@ -25,6 +25,14 @@ impl Variables {
         self.set.is_empty() && self.remove.is_empty()
     }
 
+    /// Whether these variables would be others after the change.
+    pub fn would_change(&self, variables: &[String]) -> bool {
+        let (mut before, mut after) = (variables.to_vec(), self.applied_to(variables.to_vec()));
+        before.sort();
+        after.sort();
+        before != after
+    }
+
     /// These variables, `NAME=value` each, after the change. A name alone is a variable without a value.
     pub fn applied_to(&self, mut variables: Vec<String>) -> Vec<String> {
         let name_of = |one: &str| one.split('=').next().unwrap_or_default().to_owned();

@@ -77,12 +77,12 @@ impl Webhook {
 
     /// Posts an order and reads what the status says of it.
     pub(super) async fn perform(&self, order: &Order) -> Performed {
-        if order.action == Action::Recreate {
+        if order.action.keeps_previous() {
             return super::not_ours("a webhook", order.action);
         }
         let tried = match order.action {
             Action::Webhook => format!("call for help with service {} at {}", order.service, self.host),
-            Action::Restart | Action::Recreate => {
+            Action::Restart | Action::Recreate | Action::UpdateConfiguration => {
                 let action = order.action.as_str();
                 format!("post the order to {action} service {} to {}", order.service, self.host)
             }
@@ -103,7 +103,7 @@ impl Webhook {
         let body = serde_json::to_string(&Message {
             r#type: match order.action {
                 Action::Webhook => "escalation",
-                Action::Restart | Action::Recreate => "order",
+                Action::Restart | Action::Recreate | Action::UpdateConfiguration => "order",
             },
             action: order.action.as_str(),
             service: &order.service,

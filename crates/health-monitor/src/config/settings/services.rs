@@ -28,11 +28,32 @@ pub(super) const RECOVERY_COMMAND: Section = Section {
     members_at_most: None,
 };
 
+const CONFIGURATION_UPDATE: Section = Section {
+    key: "configuration_update",
+    doc: "What the step update_configuration changes: variables of the container, or a file",
+    chapters: &[Chapter {
+        heading: "Configuration update",
+        settings: &[
+            Setting::new("set", Kind::Words, "Variables to set, NAME=value each").secret(),
+            Setting::new("remove", Kind::Words, "Names of variables to remove"),
+            Setting::new(
+                "file",
+                Kind::Text,
+                "Absolute path of the file to change, on the host of the monitor",
+            ),
+            Setting::new("content", Kind::Text, "Its whole new content").secret(),
+            Setting::new("replace", Kind::Words, "Texts to replace in it, OLD => NEW each").secret(),
+        ],
+    }],
+    sections: &[],
+    members_at_most: None,
+};
+
 pub(super) const PER_SERVICE: Section = Section {
     key: "services",
     doc: "The services to watch, by name, in place of the seven default ones",
     chapters: &[SERVICE_PROBING, SERVICE_ANSWER, SERVICE_HEALING, SERVICE_RECOVERY],
-    sections: &[RECOVERY_COMMAND],
+    sections: &[RECOVERY_COMMAND, CONFIGURATION_UPDATE],
     members_at_most: Some(MAX_SERVICES),
 };
 

@@ -79,3 +79,46 @@ fn a_step_that_its_backend_cannot_do_is_a_fault() {
     let unset = faults(&of_web("[restart, webhook]"), &[]);
     assert!(unset.contains("the step webhook needs RECOVERY_WEBHOOK_URL"), "{unset}");
 }
+
+/// What is wrong with this update of a service that is healed by the given means.
+fn update_fault(means: &str, update: &str) -> String {
+    let yaml = format!(
+        "services: {{web: {{url: 'http://web', {means}, steps: [update_configuration], configuration_update: {update}}}}}"
+    );
+    faults(&yaml, &[])
+}
+
+#[test]
+fn an_update_changes_variables_or_a_file_and_says_how() {
+    let docker = "recovery_backend: docker";
+    for (wrong, said) in [
+        ("{}", "changes nothing: give set or remove, or file"),
+        ("{set: [A=1], file: /etc/app.conf}", "not both: set and remove, or file"),
+        ("{set: [hunter2]}", "entry 1 is not NAME=value"),
+        ("{remove: ['A=1']}", "is not the name of a variable"),
+        ("{file: /etc/app.conf}", "give content or replace"),
+        ("{file: /etc/app.conf, content: x, replace: ['a => b']}", "not both"),
+        ("{file: /etc/app.conf, replace: [hunter2]}", "not OLD => NEW"),
+        ("{file: etc/../app.conf, content: x}", "must be an absolute path"),
+    ] {
+        let faults = update_fault(docker, wrong);
+        assert!(faults.contains(said) && faults.contains("configuration_update"), "{wrong}: {faults}");
+        assert!(!faults.contains("hunter2"), "{faults}");
+    }
+    let command = update_fault("recovery_command: {restart: [x]}", "{set: [A=1]}");
+    assert!(command.contains("only docker can"), "{command}");
+    let unsaid = faults(&of_web("[update_configuration]"), &[]);
+    assert!(unsaid.contains("needs configuration_update of this service"), "{unsaid}");
+}
+
+#[test]
+fn the_values_of_an_update_are_not_shown() {
+    let yaml = "services: {web: {url: 'http://web', steps: [update_configuration], configuration_update: {set: [KEY=hunter2]}}}";
+    let loading = load_with(yaml, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    assert!(!format!("{:?}", loading.effective).contains("hunter2"));
+    let web = &loading.config.platforms[&ServiceName::new("web").unwrap()];
+    assert!(!format!("{web:?}").contains("hunter2"), "{web:?}");
+    let PlatformSettings::Docker(docker) = web else { panic!("not Docker") };
+    let Some(shared::platform::Update::Variables(variables)) = &docker.update else { panic!("no variables") };
+    assert_eq!(variables.set, [("KEY".to_owned(), "hunter2".to_owned())]);
+}

@@ -52,6 +52,25 @@ impl Supervisor {
             stage,
             incident_id: recovery.incident_id,
             attempt: recovery.attempt,
+            change: recovery.change.clone(),
+        }
+    }
+
+    /// What was under way when the daemon was interrupted. It may be with the platform still, and when it was only
+    /// our host that slept its answer may come yet, so the platform is left a moment.
+    pub(super) fn interrupted_midway(
+        &mut self,
+        service: usize,
+        recovery: Recovery,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) {
+        if recovery.phase == Phase::Concluding {
+            let waiting = Recovery { conclude_at: Some(now + LOOK_EVERY), ..recovery };
+            self.record(Fact::Recovery(Box::new(waiting)), now, decided);
+        } else {
+            let why = "the monitor was interrupted while acting".to_owned();
+            self.looks.insert(service, Look { since: now, next: Some(now + LOOK_EVERY), why });
         }
     }
 

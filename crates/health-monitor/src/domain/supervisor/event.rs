@@ -1,7 +1,9 @@
 //! What the supervisor is told, what it answers, and what it wants done.
 
 use shared::clock::Timestamp;
-use shared::order::{Observed, Order, OrderId, Performed, ServiceName, Stage, Standing, Unreachable};
+use shared::order::{
+    FileChange, Observed, Order, OrderId, Performed, ServiceName, Stage, Standing, Unreachable,
+};
 
 use super::super::fleet::PauseKind;
 use super::super::guard::GuardInputs;
@@ -49,6 +51,8 @@ pub enum Event {
         stage: Stage,
         /// The answer.
         performed: Performed,
+        /// The file that was changed, if one was.
+        change: Option<FileChange>,
         /// What the platform sees after it; only where something was put back.
         observed: Option<Observed>,
     },

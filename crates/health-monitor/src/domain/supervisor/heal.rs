@@ -280,6 +280,7 @@ impl Supervisor {
             instance_after: None,
             tells_instances: false,
             verdict: None,
+            change: None,
             conclusion_tries: 0,
             conclusion_error: None,
             conclude_at: None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::order::{Observed, OrderId, Performed, Unreachable};
+use shared::order::{FileChange, Observed, OrderId, Performed, Unreachable};
 
 use super::super::fact::Fact;
 use super::super::health::HealthState;
@@ -31,11 +31,13 @@ impl Supervisor {
         &mut self,
         service: usize,
         recovery_id: OrderId,
-        performed: Performed,
+        (performed, change): (Performed, Option<FileChange>),
         now: Timestamp,
         decided: &mut Decided,
     ) {
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Acting) else { return };
+        let recovery = Recovery { change, ..recovery };
+        self.looks.remove(&service);
         match performed {
             Performed::Accepted => {
                 let accepted = Recovery { accepted_at: Some(now), ..recovery };
@@ -196,10 +198,9 @@ impl Supervisor {
                 self.finish(recovery, Outcome::Superseded, reason, now, decided);
             }
             Phase::Acting if recovery.action.keeps_previous() => {
-                let why = "the monitor was interrupted while acting".to_owned();
-                self.look(service, &recovery, why, now, decided);
+                self.interrupted_midway(service, recovery, now, decided);
             }
-            Phase::Concluding => self.give_conclusion(service, recovery, now, decided),
+            Phase::Concluding => self.interrupted_midway(service, recovery, now, decided),
             Phase::Acting => {
                 // The platform, or a command that outlived us, may go on with the order until its limit.
                 let limit = recovery.started_at + self.policy_of(service).order_limit;

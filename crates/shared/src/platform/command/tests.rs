@@ -14,7 +14,12 @@ const HANGING: Duration = Duration::from_secs(20);
 
 fn command(restart: &[&str], inspect: Option<&[&str]>, limit: Duration) -> Command {
     let owned = |argv: &[&str]| argv.iter().map(|&argument| argument.to_owned()).collect();
-    let settings = CommandSettings { restart: owned(restart), inspect: inspect.map(owned), timeout: limit };
+    let settings = CommandSettings {
+        restart: owned(restart),
+        inspect: inspect.map(owned),
+        timeout: limit,
+        update: None,
+    };
     Command::new(&settings).unwrap()
 }
 
@@ -195,7 +200,7 @@ async fn without_an_inspection_nothing_is_known() {
 fn a_command_without_a_program_is_refused() {
     let check = |restart: &[&str], inspect: Option<Vec<String>>, expected: &str| {
         let restart = restart.iter().map(|&argument| argument.to_owned()).collect();
-        let settings = CommandSettings { restart, inspect, timeout: HANGING };
+        let settings = CommandSettings { restart, inspect, timeout: HANGING, update: None };
         assert_eq!(Command::new(&settings).unwrap_err().to_string(), expected);
     };
     check(&[], None, "the restart command names no program");

@@ -25,6 +25,7 @@ use super::instance::Instance;
 use super::{Docker, list, of_several, within};
 use crate::order::{OrderId, Performed, Standing, Unreachable};
 use crate::platform::Variables;
+use crate::platform::update::begun;
 
 /// How long one call that neither stops nor starts anything may take.
 const CALL: Duration = Duration::from_secs(20);
@@ -81,6 +82,10 @@ impl Docker {
         let old = within(CALL, inspect(&client, &instance.id)).await.map_err(failed)?;
         if let Some(reason) = refusal(&old) {
             return Err(refused(reason));
+        }
+        let had = old.config.as_ref().and_then(|config| config.env.clone()).unwrap_or_default();
+        if !variables.is_empty() && !variables.would_change(&had) {
+            return Err(refused("it has these variables already, so setting them cannot help"));
         }
         if let Some(other) = within(CALL, sharer(&client, &instance.id)).await.map_err(failed)? {
             let reason =
@@ -248,17 +253,6 @@ impl Docker {
         let options = RestartContainerOptionsBuilder::new().t(self.stop_seconds()).build();
         let restart = async { Ok(client.restart_container(id, Some(options)).await?) };
         within(self.stop_timeout + CALL, restart).await
-    }
-}
-
-/// Once something was changed it is no longer true that nothing happened.
-fn begun(one: Performed) -> Performed {
-    match one {
-        Performed::NotRun { reason } => Performed::Failed { reason },
-        Performed::Accepted
-        | Performed::Failed { .. }
-        | Performed::Unknown { .. }
-        | Performed::Superseded { .. } => one,
     }
 }
 
