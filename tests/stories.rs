@@ -16,6 +16,7 @@ mod hostile;
 mod kills;
 mod ladder;
 mod network;
+mod probes;
 mod receivers;
 mod recreation;
 mod scale;

@@ -8,7 +8,7 @@ use health_monitor::domain::expected::Expected;
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::ladder::Step;
 use health_monitor::domain::network::Witness;
-use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ServicePolicy};
+use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ProbeKind, ServicePolicy};
 use health_monitor::domain::reading::{Answer, Measured};
 use health_monitor::domain::recovery::{Guard, Outcome};
 use health_monitor::domain::state::State;
@@ -89,6 +89,7 @@ pub fn policy(names: &[&str]) -> Policy {
         .map(|name| ServicePolicy {
             name: service_name(name),
             url: format!("http://{name}:80"),
+            probe: ProbeKind::Http,
             probe_url: format!("http://{name}:80/health"),
             interval: seconds(30),
             fast_interval: seconds(5),

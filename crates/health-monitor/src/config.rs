@@ -5,6 +5,7 @@ mod backend;
 mod derive;
 mod fleet;
 mod limits;
+mod probed;
 mod services;
 mod settings;
 mod steps;

@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod availability;
 pub mod census;
+pub mod container;
 pub mod dependency;
 pub mod effect;
 pub mod expected;

@@ -2,10 +2,14 @@
 
 mod bodies;
 mod client;
+mod dial;
+mod docker;
 mod failure;
+mod grpc;
 mod http;
 mod resolver;
 mod sentinel;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use std::sync::Arc;
 use shared::clock::Clock;
 use shared::order::ServiceName;
 
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, ProbeKind, ServicePolicy};
 use crate::domain::reading::Measured;
 
 pub use bodies::FailingAnswer;
@@ -21,31 +25,39 @@ pub(crate) use client::certificates;
 pub use sentinel::Sentinels;
 
 use bodies::Bodies;
-use client::Clients;
-use http::{FailingBody, HttpProbe};
+use client::{Clients, InvalidClient};
+use dial::Dialer;
+use docker::DockerProbe;
+use grpc::GrpcProbe;
+use http::{FailingBody, HttpProbe, Reply};
+use resolver::SystemResolver;
+use tcp::TcpProbe;
 
 /// The probes of all services.
 pub struct Probes {
     clock: Arc<Clock>,
-    resolver: Arc<resolver::SystemResolver>,
+    resolver: Arc<SystemResolver>,
     probes: BTreeMap<ServiceName, Probe>,
     bodies: Bodies,
 }
 
 enum Probe {
-    Http(HttpProbe),
+    Http(Box<HttpProbe>),
+    Tcp(TcpProbe),
+    Grpc(Box<GrpcProbe>),
+    Docker(DockerProbe),
 }
 
 impl Probes {
     /// Prepares a probe for each service. The error says for which address none can be made.
     pub fn new(policy: &Policy, clock: Arc<Clock>) -> Result<Self, InvalidProbe> {
-        let resolver = Arc::new(resolver::SystemResolver::new(Arc::clone(&clock)));
+        let resolver = Arc::new(SystemResolver::new(Arc::clone(&clock)));
         let mut clients = Clients::new(Arc::clone(&resolver));
         let mut probes = BTreeMap::new();
         for service in &policy.services {
-            let probe = HttpProbe::new(service, &mut clients)
+            let probe = Probe::new(service, &resolver, &mut clients)
                 .map_err(|error| InvalidProbe { service: service.name.clone(), reason: error.to_string() })?;
-            probes.insert(service.name.clone(), Probe::Http(probe));
+            probes.insert(service.name.clone(), probe);
         }
         Ok(Self { clock, resolver, probes, bodies: Bodies::default() })
     }
@@ -54,8 +66,12 @@ impl Probes {
     pub async fn measure(&self, service: &ServiceName) -> Option<Measured> {
         let probe = self.probes.get(service)?;
         let started_at = self.clock.now();
-        let reply = match probe {
-            Probe::Http(probe) => probe.ask(|| self.clock.now().since(started_at)).await,
+        let elapsed = || self.clock.now().since(started_at);
+        let reply: Reply = match probe {
+            Probe::Http(probe) => probe.ask(elapsed).await,
+            Probe::Tcp(probe) => probe.ask(elapsed).await.into(),
+            Probe::Grpc(probe) => probe.ask(elapsed).await.into(),
+            Probe::Docker(probe) => probe.ask().await.into(),
         };
         let (finished_at, name_found_at) = (self.clock.now(), self.resolver.found_at());
         if let Some(FailingBody { status, body }) = reply.failing {
@@ -68,6 +84,24 @@ impl Probes {
     /// The last failing answers of a service whose bodies were read, at most three, oldest first.
     pub fn last_bodies(&self, service: &ServiceName) -> Vec<FailingAnswer> {
         self.bodies.of(service)
+    }
+}
+
+impl Probe {
+    fn new(
+        service: &ServicePolicy,
+        resolver: &Arc<SystemResolver>,
+        clients: &mut Clients,
+    ) -> Result<Self, InvalidClient> {
+        let dialer = || Dialer::new(service, Arc::clone(resolver));
+        Ok(match &service.probe {
+            ProbeKind::Http => Self::Http(Box::new(HttpProbe::new(service, clients)?)),
+            ProbeKind::Tcp => Self::Tcp(TcpProbe(dialer()?)),
+            ProbeKind::Grpc { service: asked } => {
+                Self::Grpc(Box::new(GrpcProbe::new(dialer()?, asked.clone())?))
+            }
+            ProbeKind::Docker(containers) => Self::Docker(DockerProbe::new(containers)?),
+        })
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::config::{Fault, Faults, Group, HttpUrl, Member, Origin};
+use shared::config::{Fault, Faults, Group, Member};
 use shared::order::ServiceName;
 use shared::platform::PlatformSettings;
 
 use super::answer;
 use super::backend::{Globals, target};
+use super::probed::{self, Asked};
 use super::{number, seconds, steps, update};
 use crate::domain::policy::{Mode, ServicePolicy};
 
@@ -61,7 +62,7 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
             faults.push(Fault::new(&group.path, error.to_string()).from_origin(member.origin.clone()))
         })
         .ok();
-    let address = address(root, member, faults);
+    let asked = probed::asked(root, member, faults);
     let expected = answer::expected(group, faults);
     let steps = steps::of(root, group, faults);
     let mut platform = globals.platform(member, &steps, faults);
@@ -73,11 +74,12 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
     if let Some(platform) = &platform {
         steps::check(group, &steps, platform, faults);
     }
-    let (name, (url, probe_url), platform) = (name?, address?, platform?);
+    let (name, Asked { url, probe_url, probe }, platform) = (name?, asked?, platform?);
     let interval = seconds(group, "interval");
     let policy = ServicePolicy {
         name,
         url,
+        probe,
         probe_url,
         interval,
         fast_interval: seconds(group, "fast_interval").min(interval),
@@ -128,55 +130,6 @@ fn check_pairs(group: &Group, pairs: [(&'static str, &'static str); 2], faults: 
             faults.push(group.fault(most, reason));
         }
     }
-}
-
-/// The address as shown, and the one that the probe asks.
-fn address(root: &Group, member: &Member, faults: &mut Faults) -> Option<(String, String)> {
-    let group = &member.group;
-    let path = path(group, faults);
-    if group.refused.contains("url") {
-        return None;
-    }
-    let Some(url) = group.url("url") else {
-        let fault = Fault::new(group.name_of("url"), "is required").from_origin(member.origin.clone());
-        faults.push(fault.suggesting(Some(format!("add url: http://{}:8080", member.name))));
-        return None;
-    };
-    let wrong = if url.has_userinfo() {
-        Some("must not carry a user name or password: the addresses of services are shown")
-    } else if url.has_query_or_fragment() {
-        Some("must not have a query or fragment: the path is put behind it")
-    } else {
-        None
-    };
-    if let Some(reason) = wrong {
-        faults.push(match group.origin("url") {
-            Origin::Inherited(key) => root.fault(key, reason),
-            Origin::Flag(_)
-            | Origin::Variable(_)
-            | Origin::NamedFile { .. }
-            | Origin::File { .. }
-            | Origin::Default => group.fault("url", reason),
-        });
-        return None;
-    }
-    Some((url.expose().to_owned(), format!("{}{}", url.expose(), path?)))
-}
-
-fn path<'a>(group: &'a Group, faults: &mut Faults) -> Option<&'a str> {
-    let path = group.text("path")?;
-    let reason = if !path.starts_with('/') {
-        "must begin with /".to_owned()
-    } else if path.contains('#') {
-        "must not have a fragment".to_owned()
-    } else {
-        match HttpUrl::parse(&format!("http://host{path}")) {
-            Ok(_) => return Some(path),
-            Err(reason) => reason,
-        }
-    };
-    faults.push(group.fault("path", reason));
-    None
 }
 
 fn mode(group: &Group) -> Mode {

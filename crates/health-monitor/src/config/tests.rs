@@ -3,7 +3,7 @@ use shared::http::access::Role;
 use shared::order::Backend;
 
 use super::*;
-use crate::domain::policy::{Mode, ServicePolicy};
+use crate::domain::policy::{Mode, ProbeKind, ServicePolicy};
 
 mod backends;
 mod services;

@@ -35,6 +35,33 @@ impl Mode {
     }
 }
 
+/// How one service is asked how it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ProbeKind {
+    /// `GET` over HTTP.
+    Http,
+    /// A connection over TCP.
+    Tcp,
+    /// The health service of gRPC.
+    Grpc {
+        /// The service that is asked for; empty for the server as a whole.
+        service: String,
+    },
+    /// The state of its containers, as the Docker Engine has it.
+    Docker(Containers),
+}
+
+/// Which containers are looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Containers {
+    /// Where the engine answers; none for the usual socket.
+    pub host: Option<String>,
+    /// The Compose project.
+    pub project: Option<String>,
+    /// Compose service or container name.
+    pub container: String,
+}
+
 /// How one service is watched and healed.
 #[derive(Clone, Debug)]
 pub struct ServicePolicy {
@@ -42,7 +69,9 @@ pub struct ServicePolicy {
     pub name: ServiceName,
     /// The address of the service, as shown; the probe asks `probe_url`.
     pub url: String,
-    /// What the HTTP probe fetches.
+    /// How it is asked.
+    pub probe: ProbeKind,
+    /// What the probe asks: a whole URL whose host is where the probe goes.
     pub probe_url: String,
     /// Time between two probes.
     pub interval: Duration,
@@ -93,7 +122,11 @@ pub struct ServicePolicy {
 impl ServicePolicy {
     /// Whether our network has no part in reaching it.
     pub fn is_local(&self) -> bool {
-        is_local(self.host())
+        match self.probe {
+            ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Grpc { .. } => is_local(self.host()),
+            // An engine that cannot be reached is never held against the service.
+            ProbeKind::Docker(_) => true,
+        }
     }
 
     /// What an action is aimed at.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
+use shared::platform::Container;
 
+use super::container::{reservation, trouble};
 use super::expected::{Expected, Mismatch};
 
 /// What came back from one probe, before any judgement.
@@ -28,6 +30,12 @@ pub enum Answer {
     Status(u16),
     /// An HTTP answer of a status that passes, of which more than the status was looked at.
     Examined(Examined),
+    /// It is well, by another sign than a status: it takes connections, or says that it serves.
+    Serving,
+    /// It, or the platform, says that it is not well. In words.
+    NotServing(String),
+    /// The state of its containers.
+    Containers(Vec<Container>),
     /// The peer answers, and what it says speaks of configuration: a certificate that is not trusted, redirects
     /// without end. The cause in words.
     Misconfigured(String),
@@ -143,6 +151,12 @@ impl Reading {
                 let severity = if mismatch.is_about_health() { Hard } else { Configuration };
                 (Class::Fail(severity), Status::Unhealthy, Some(mismatch.to_string()))
             }
+            Answer::Serving => passed(flaw(measured, expected, None)),
+            Answer::NotServing(cause) => (Class::Fail(Hard), Status::Unhealthy, Some(cause.clone())),
+            Answer::Containers(containers) => match trouble(containers, measured.finished_at) {
+                Some(trouble) => (Class::Fail(Hard), Status::Unhealthy, Some(trouble)),
+                None => passed(reservation(containers).or_else(|| flaw(measured, expected, None))),
+            },
             Answer::Misconfigured(cause) => {
                 (Class::Fail(Configuration), Status::Unhealthy, Some(cause.clone()))
             }

@@ -11,10 +11,10 @@ use crate::domain::policy::ServicePolicy;
 
 /// Part of the time limit within which the connection must be there. The rest tells a host that cannot be
 /// reached from one that accepts and is silent.
-const CONNECT_SHARE: f64 = 0.95;
+pub(super) const CONNECT_SHARE: f64 = 0.95;
 /// Part of the time limit within which the name must be found; the connection's part includes it. Whoever drops
 /// our questions to the resolver must not look like a service that cannot be reached.
-const RESOLVE_SHARE: f64 = 0.5;
+pub(super) const RESOLVE_SHARE: f64 = 0.5;
 /// Authorities that one file may hold at most: more than any operating system ships.
 const MAX_CA_BYTES: usize = 4 * 1024 * 1024;
 

@@ -8,7 +8,7 @@ use reqwest::{Client, Response, Url};
 use shared::clock::Timestamp;
 
 use super::client::{Clients, InvalidClient};
-use super::failure::{in_words, is_own_fault};
+use super::failure::{of_connection, of_name, unless_late};
 use super::resolver::Unresolved;
 use crate::domain::expected::Expected;
 use crate::domain::policy::ServicePolicy;
@@ -18,8 +18,6 @@ use crate::domain::reading::{Answer, Examined};
 const MAX_BODY: usize = 64 * 1024;
 /// So much of the body of an answer that fails is kept as evidence.
 const KEPT_BODY: usize = 4 * 1024;
-/// Beyond this many times the limit it was we who were too slow.
-const LATE: f64 = 1.5;
 
 /// Probes one address.
 pub(super) struct HttpProbe {
@@ -60,18 +58,9 @@ impl HttpProbe {
     pub(super) async fn ask(&self, elapsed: impl Fn() -> Duration) -> Reply {
         match tokio::time::timeout(self.timeout, self.fetch()).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => self.unless_late(failure(&error), elapsed()).into(),
-            Err(_) => self.unless_late(Answer::Silent, elapsed()).into(),
+            Ok(Err(error)) => unless_late(failure(&error), self.timeout, elapsed()).into(),
+            Err(_) => unless_late(Answer::Silent, self.timeout, elapsed()).into(),
         }
-    }
-
-    /// Had we been scheduled in time, we would have given up long ago: the lateness may be ours.
-    fn unless_late(&self, answer: Answer, elapsed: Duration) -> Answer {
-        let is_late = elapsed > self.timeout.mul_f64(LATE);
-        if is_late && matches!(answer, Answer::Silent | Answer::ConnectTimeout) {
-            return Answer::OwnFault("the monitor was too slow to see the answer".into());
-        }
-        answer
     }
 
     async fn fetch(&self) -> reqwest::Result<Reply> {
@@ -131,10 +120,7 @@ fn end_of(certificate: &[u8]) -> Option<Timestamp> {
 
 fn failure(error: &reqwest::Error) -> Answer {
     if let Some(unresolved) = cause::<Unresolved>(error) {
-        return match unresolved {
-            Unresolved::UnknownName(reason) => Answer::UnknownName(reason.clone()),
-            Unresolved::ResolverFailed(reason) => Answer::ResolverFailed(reason.clone()),
-        };
+        return of_name(unresolved);
     }
     if error.is_redirect() {
         return Answer::Misconfigured(format!(
@@ -146,10 +132,9 @@ fn failure(error: &reqwest::Error) -> Answer {
         return Answer::ConnectTimeout;
     }
     match cause::<std::io::Error>(error) {
-        Some(io) if is_own_fault(io) => Answer::OwnFault(io.to_string()),
         Some(io) => match handshake(io) {
             Some(tls) => of_handshake(tls),
-            None => Answer::NoConnection(in_words(io)),
+            None => of_connection(io),
         },
         None => Answer::NoConnection(deepest(error)),
     }

@@ -35,7 +35,8 @@ impl SystemResolver {
         (micros != 0).then(|| Timestamp::from_micros(micros))
     }
 
-    async fn find(&self, name: &str, limit: Duration) -> Result<Vec<SocketAddr>, Unresolved> {
+    /// The addresses of a name, without a port.
+    pub(super) async fn find(&self, name: &str, limit: Duration) -> Result<Vec<SocketAddr>, Unresolved> {
         let asking = tokio::net::lookup_host((name, 0));
         let Ok(found) = tokio::time::timeout(limit, asking).await else {
             let seconds = limit.as_secs_f64();

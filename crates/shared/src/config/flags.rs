@@ -64,6 +64,7 @@ fn direct_flag(setting: &Setting) -> Arg {
         | Kind::Choice(_)
         | Kind::Address
         | Kind::Url
+        | Kind::UrlOf(_)
         | Kind::Words => arg,
     }
 }
@@ -76,7 +77,7 @@ fn value_name(setting: &Setting) -> String {
         Kind::Seconds { .. } => "SECONDS".into(),
         Kind::Choice(words) => words.join("|"),
         Kind::Address => "ADDRESS".into(),
-        Kind::Url => "URL".into(),
+        Kind::Url | Kind::UrlOf(_) => "URL".into(),
         Kind::Words => "WORDS".into(),
     }
 }

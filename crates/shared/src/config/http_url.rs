@@ -1,4 +1,4 @@
-//! An `http` or `https` URL that does not give away its credentials.
+//! A URL, in most places an `http` or `https` one, that does not give away its credentials.
 
 use std::fmt;
 
@@ -10,8 +10,13 @@ const MAX_LENGTH: usize = 2_048;
 pub struct HttpUrl(String);
 
 impl HttpUrl {
-    /// Checks a URL; the error says what is wrong with it.
+    /// Checks an `http` or `https` URL; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::of(text, &["http", "https"])
+    }
+
+    /// Checks a URL that has one of these schemes.
+    pub fn of(text: &str, schemes: &[&str]) -> Result<Self, String> {
         if text.len() > MAX_LENGTH {
             return Err(format!("must be at most {MAX_LENGTH} bytes long"));
         }
@@ -19,8 +24,8 @@ impl HttpUrl {
             return Err("must not contain white space".into());
         }
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-            return Err("must begin with http:// or https://".into());
+        if !schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+            return Err(format!("must begin with {}://", schemes.join(":// or ")));
         }
         // The parser would take the first segment of `http:///path` for the host.
         if rest.starts_with('/') {
@@ -48,6 +53,16 @@ impl HttpUrl {
     /// Scheme, host and port, for where the rest may be a credential.
     pub fn origin(&self) -> String {
         self.parsed().map_or_else(String::new, |url| url.origin().ascii_serialization())
+    }
+
+    /// Its scheme, in lower case.
+    pub fn scheme(&self) -> String {
+        self.0.split_once("://").map_or_else(String::new, |(scheme, _)| scheme.to_ascii_lowercase())
+    }
+
+    /// Whether it names a port, and has no path.
+    pub fn is_host_and_port(&self) -> bool {
+        self.parsed().is_some_and(|url| url.port().is_some() && matches!(url.path(), "" | "/"))
     }
 
     /// Host, with the port when it is given.

@@ -58,6 +58,9 @@ fn property(setting: &Setting) -> Value {
         Kind::Seconds { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Url => json!({ "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" }),
+        Kind::UrlOf(schemes) => {
+            json!({ "type": "string", "pattern": format!("^({})://", schemes.join("|")) })
+        }
         Kind::Words => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
     };
     if let Value::Object(mut shape) = shape {
@@ -89,6 +92,8 @@ fn typed(kind: Kind, default: &str) -> Value {
         Kind::Boolean | Kind::Whole { .. } | Kind::Seconds { .. } => {
             serde_json::from_str(default).unwrap_or_else(|_| default.into())
         }
-        Kind::Text | Kind::Choice(_) | Kind::Address | Kind::Url | Kind::Words => default.into(),
+        Kind::Text | Kind::Choice(_) | Kind::Address | Kind::Url | Kind::UrlOf(_) | Kind::Words => {
+            default.into()
+        }
     }
 }

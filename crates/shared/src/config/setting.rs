@@ -27,6 +27,8 @@ pub enum Kind {
     Address,
     /// An `http` or `https` URL.
     Url,
+    /// A URL with one of these schemes.
+    UrlOf(&'static [&'static str]),
     /// An argument vector. Only the file can give one, so that nobody who can set a variable can choose what
     /// is executed.
     Words,
@@ -79,6 +81,7 @@ impl Setting {
             | Kind::Choice(_)
             | Kind::Address
             | Kind::Url
+            | Kind::UrlOf(_)
             | Kind::Words => None,
         };
         Self {

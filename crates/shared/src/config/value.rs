@@ -87,7 +87,8 @@ pub(super) fn parse(text: &str, setting: &Setting) -> Result<Value, Refusal> {
         Kind::Seconds { min, max } => parse_seconds(text, min, max),
         Kind::Choice(words) => parse_choice(text, words),
         Kind::Address => parse_address(text),
-        Kind::Url => parse_url(text, setting.exposure),
+        Kind::Url => parse_url(text, HttpUrl::parse, setting.exposure),
+        Kind::UrlOf(schemes) => parse_url(text, |text| HttpUrl::of(text, schemes), setting.exposure),
         Kind::Words => Err(Refusal::from("must be a list of words, in the configuration file".to_owned())),
     }
 }
@@ -161,8 +162,12 @@ fn parse_address(text: &str) -> Result<Value, Refusal> {
     })
 }
 
-fn parse_url(text: &str, exposure: Exposure) -> Result<Value, Refusal> {
-    let url = HttpUrl::parse(text).map_err(|reason| Refusal {
+fn parse_url(
+    text: &str,
+    parse: impl Fn(&str) -> Result<HttpUrl, String>,
+    exposure: Exposure,
+) -> Result<Value, Refusal> {
+    let url = parse(text).map_err(|reason| Refusal {
         reason,
         suggestion: match exposure {
             Exposure::Public

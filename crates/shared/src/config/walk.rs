@@ -137,14 +137,16 @@ fn value_of(setting: &Setting, node: &Node) -> Result<Option<Value>, Refusal> {
         Tree::Boolean(value) => match setting.kind {
             Kind::Boolean => Ok(Some(Value::Boolean(*value))),
             Kind::Whole { .. } | Kind::Seconds { .. } => parse(&value.to_string(), setting).map(Some),
-            Kind::Text | Kind::Choice(_) | Kind::Address | Kind::Url | Kind::Words => Err(unquoted()),
+            Kind::Text | Kind::Choice(_) | Kind::Address | Kind::Url | Kind::UrlOf(_) | Kind::Words => {
+                Err(unquoted())
+            }
         },
         Tree::Number(number) => match setting.kind {
             Kind::Boolean | Kind::Whole { .. } | Kind::Seconds { .. } | Kind::Choice(_) => {
                 parse(number, setting).map(Some)
             }
             // 1.10 would arrive as 1.1, so a number is never taken for text.
-            Kind::Text | Kind::Address | Kind::Url | Kind::Words => Err(unquoted()),
+            Kind::Text | Kind::Address | Kind::Url | Kind::UrlOf(_) | Kind::Words => Err(unquoted()),
         },
         Tree::List(_) | Tree::Map(_) => Err("must be one value, not a list or mapping".to_owned().into()),
     }

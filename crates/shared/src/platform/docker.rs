@@ -3,6 +3,7 @@
 mod address;
 mod blueprint;
 mod choice;
+mod container;
 mod failure;
 mod instance;
 mod recreate;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use self::address::Address;
 use self::choice::{Listed, PROJECT_LABEL, SERVICE_LABEL, Wanted};
+pub use self::container::{Container, ContainerHealth, Looked};
 use self::failure::Failure;
 use self::instance::{Instance, observed};
 use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Update, Variables};
@@ -84,6 +86,18 @@ impl Docker {
             Err(reason) => {
                 Err(Unreachable { reason: format!("inspect container {}: {reason}", self.container) })
             }
+        }
+    }
+
+    /// Looks at the state of the containers of the service, within 3 s. The error says why the engine could not be
+    /// asked; that there is no such container is no error.
+    pub async fn look(&self) -> Result<Looked, Unreachable> {
+        match within(INSPECT_LIMIT, self.look_up()).await {
+            Ok(Ok(instances)) => {
+                Ok(Looked::Containers(instances.into_iter().map(|instance| instance.container).collect()))
+            }
+            Ok(Err(reason)) => Ok(Looked::NotFound(reason)),
+            Err(failure) => Err(Unreachable { reason: failure.sentence(&self.address) }),
         }
     }
 

@@ -60,8 +60,19 @@ pub(super) const PER_SERVICE: Section = Section {
 const SERVICE_PROBING: Chapter = Chapter {
     heading: "Probing",
     settings: &[
-        Setting::new("url", Kind::Url, "Address of the service, without credentials, query and fragment")
-            .or_derived("required, except for the seven default services"),
+        Setting::new(
+            "url",
+            Kind::UrlOf(&["http", "https", "tcp", "grpc"]),
+            "Address of the service, without credentials, query and fragment; its scheme chooses the probe",
+        )
+        .or_derived("required, except for the seven default services and other probes"),
+        Setting::new(
+            "probe",
+            Kind::Choice(&["url", "docker"]),
+            "What is asked: the address, or the Docker Engine for the state of the containers",
+        )
+        .or("url"),
+        Setting::new("grpc_service", Kind::Text, "Service that the gRPC health service is asked for"),
         Setting::new("path", Kind::Text, "What is fetched below the address").or("/health"),
         Setting::new("interval", TENTH_TO_A_DAY, "Time between two probes").inherits("HEALTH_CHECK_INTERVAL"),
         Setting::new("timeout", UP_TO_TEN_MINUTES, "How long one probe may take")

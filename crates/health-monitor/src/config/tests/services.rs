@@ -143,3 +143,41 @@ services:
     }
     assert!(faults.ends_with("4 faults; nothing was started"), "{faults}");
 }
+
+#[test]
+fn the_scheme_of_the_address_chooses_the_probe_and_what_means_nothing_to_it_is_a_fault() {
+    let yaml = "
+services:
+  web: {url: 'http://web'}
+  db: {url: 'tcp://db:5432'}
+  orders: {url: 'grpc://orders:50051', grpc_service: shop.Orders}
+  worker: {probe: docker, container: worker-1}
+";
+    let config = config(yaml, &[("DOCKER_HOST", "tcp://engine:2375")]);
+    let probe = |name| service(&config, name).probe.clone();
+    assert_eq!((probe("web"), probe("db")), (ProbeKind::Http, ProbeKind::Tcp));
+    assert_eq!(probe("orders"), ProbeKind::Grpc { service: "shop.Orders".into() });
+    let ProbeKind::Docker(containers) = probe("worker") else { panic!("{:?}", probe("worker")) };
+    assert_eq!(
+        (containers.container.as_str(), containers.host.as_deref()),
+        ("worker-1", Some("tcp://engine:2375"))
+    );
+    let wrong = "
+services:
+  path: {url: 'tcp://db:1', path: /x}
+  port: {url: 'tcp://db'}
+  service: {url: 'http://x', grpc_service: y}
+  address: {probe: docker, url: 'http://x'}
+  scheme: {url: 'ftp://x'}
+";
+    let faults = faults(wrong, &[]);
+    for (key, reason) in [
+        ("path.path", "means nothing to a tcp probe"),
+        ("port.url", "must name a host and a port"),
+        ("service.grpc_service", "means nothing to an http probe"),
+        ("address.url", "means nothing to a docker probe"),
+        ("scheme.url", "must begin with http:// or https:// or tcp:// or grpc://"),
+    ] {
+        assert!(faults.contains(&format!("services.{key}")) && faults.contains(reason), "{key}: {faults}");
+    }
+}

@@ -10,7 +10,7 @@ use super::super::fact::Fact;
 use super::super::fleet::{Pause, PauseKind, Storm};
 use super::super::guard::Refusal;
 use super::super::health::HealthState;
-use super::super::network::{Isolation, PASSES, QUORUM, Verdict, Witness, is_local, judge};
+use super::super::network::{Isolation, PASSES, QUORUM, Verdict, Witness, judge};
 use super::super::reading::Status;
 use super::{Answer, Decided, Resettable, Supervisor, Work};
 
@@ -54,7 +54,7 @@ impl Supervisor {
                     return peers;
                 }
                 let host = policy.host();
-                if answers(place) == is_answering && !is_local(host) && !hosts.contains(&host) {
+                if answers(place) == is_answering && !policy.is_local() && !hosts.contains(&host) {
                     hosts.push(host);
                     peers.push(policy.name.clone());
                 }

@@ -51,6 +51,9 @@ impl Supervisor {
             Answer::OwnFault(_) | Answer::ConnectTimeout => {}
             Answer::Status(_)
             | Answer::Examined(_)
+            | Answer::Serving
+            | Answer::NotServing(_)
+            | Answer::Containers(_)
             | Answer::Misconfigured(_)
             | Answer::NoConnection(_)
             | Answer::Silent

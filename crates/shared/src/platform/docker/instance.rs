@@ -3,6 +3,7 @@
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::choice::Listed;
+use super::container::{Container, ContainerHealth};
 use crate::clock::Timestamp;
 use crate::order::Observed;
 
@@ -18,6 +19,8 @@ pub(super) struct Instance {
     pub(super) name: String,
     /// Whether it really runs: a paused one or one that waits for its next start does not.
     pub(super) running: bool,
+    /// What a probe of the engine goes by.
+    pub(super) container: Container,
     started: String,
     state: String,
 }
@@ -38,7 +41,15 @@ impl Instance {
             None => "unknown".into(),
         };
         let started = state.started_at.unwrap_or_default();
-        Self { id: listed.id, name: listed.name, running, started, state: shown }
+        let container = Container {
+            name: listed.name.clone(),
+            state: shown.clone(),
+            is_running: running,
+            health: ContainerHealth::of(state.health.and_then(|health| health.status)),
+            restarts: inspected.restart_count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+            started_at: started_at(&started, running),
+        };
+        Self { id: listed.id, name: listed.name, running, container, started, state: shown }
     }
 
     fn identity(&self) -> String {
@@ -46,9 +57,13 @@ impl Instance {
     }
 
     fn started_at(&self) -> Option<Timestamp> {
-        // A container that was never started says year 1.
-        self.started.parse().ok().filter(|started: &Timestamp| self.running && started.as_micros() > 0)
+        started_at(&self.started, self.running)
     }
+}
+
+fn started_at(started: &str, running: bool) -> Option<Timestamp> {
+    // A container that was never started says year 1.
+    started.parse().ok().filter(|started: &Timestamp| running && started.as_micros() > 0)
 }
 
 /// All replicas as one target: it runs when all of them run, since the last of them was started.
