@@ -2,8 +2,10 @@
 //!
 //! Scenarios and the simulation drive the same world; time passes only when they say so.
 
+pub mod beats;
 pub mod describe;
 pub mod host;
 mod invariants;
 mod replay;
+mod senses;
 pub mod world;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::ladder::Step;
-use health_monitor::domain::policy::{Mode, Policy};
+use health_monitor::domain::policy::{Mode, Policy, ProbeKind};
 use health_monitor::domain::supervisor::{Event, Resettable};
 use shared::clock::Timestamp;
 use shared::order::{Action, Backend};
@@ -131,6 +131,11 @@ fn set(mut now: Policy, line: &str) -> Policy {
             let wanted = Duration::from_secs(number.parse::<u64>().unwrap() * 86_400);
             now.services.iter_mut().for_each(|one| one.expected.certificate_for = Some(wanted));
         }
+        [name, "posts", "heartbeats"] => {
+            let service = now.services.iter_mut().find(|service| service.name.as_str() == *name);
+            let grace = Duration::from_secs(30);
+            service.unwrap_or_else(|| panic!("service {name}")).probe = ProbeKind::Push { grace };
+        }
         ["no", "storm", "guard"] => now.fleet.guards_storm = false,
         _ => panic!("setting {line}"),
     }
@@ -177,6 +182,8 @@ fn happen(world: &mut World, what: &str) {
         ["heal", name] => answer(world, name, None),
         ["heal", name, "by", "force"] => answer(world, name, Some("somebody insists")),
         ["nothing", "more"] => {}
+        ["a", "hint", "about", name] => hint(world, name, 1),
+        [number, "hints", "about", name] => hint(world, name, number.parse().unwrap()),
         ["nobody", "can", "bear", "witness"] => world.sentinels = 0,
         ["our", "network", "is", "cut"] => world.is_cut_off = true,
         ["our", "network", "is", "mended"] => world.is_cut_off = false,
@@ -193,6 +200,12 @@ fn happen(world: &mut World, what: &str) {
         }
         [name, rest @ ..] => host(world, name, rest),
         [] => panic!("an empty event"),
+    }
+}
+
+fn hint(world: &mut World, name: &str, times: usize) {
+    for _ in 0..times {
+        world.say(Event::Hinted { service: service_name(name) });
     }
 }
 

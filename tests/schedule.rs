@@ -97,3 +97,37 @@ fn a_lost_probe_does_not_end_the_watching() {
     assert_eq!(schedule.start_due(later, |_| seconds(30)).len(), 1);
     assert_eq!(schedule.in_flight(), 1);
 }
+
+#[test]
+fn a_storm_of_hints_brings_two_probes_a_second_and_a_single_one_brings_it_now() {
+    let policy = many(1);
+    let mut schedule = Schedule::new(&policy, START);
+    let first = schedule.next().unwrap();
+    assert_eq!(schedule.start_due(first, |_| seconds(30)), [0]);
+    schedule.finished(0, first);
+    let quiet = first + seconds(5);
+    schedule.hint(0, quiet);
+    assert_eq!(schedule.next(), Some(quiet));
+    let (mut begun, milli) = (0, Duration::from_millis(1));
+    let mut now = quiet;
+    while now < quiet + seconds(10) {
+        schedule.hint(0, now);
+        begun += schedule.start_due(now, |_| seconds(30)).len();
+        schedule.finished(0, now);
+        now = now + milli;
+    }
+    assert_eq!(begun, 20);
+}
+
+#[test]
+fn a_hint_during_a_probe_is_kept_until_it_has_come_back() {
+    let policy = many(1);
+    let mut schedule = Schedule::new(&policy, START);
+    let at = schedule.next().unwrap();
+    schedule.start_due(at, |_| seconds(30));
+    schedule.hint(0, at);
+    assert!(schedule.start_due(at + seconds(1), |_| seconds(30)).is_empty(), "never two probes at once");
+    schedule.finished(0, at + seconds(2));
+    assert!(schedule.take_hint(0));
+    assert!(!schedule.take_hint(0));
+}

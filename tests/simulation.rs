@@ -6,7 +6,7 @@ use std::time::Duration;
 use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::ladder::Step;
-use health_monitor::domain::policy::Policy;
+use health_monitor::domain::policy::{Policy, ProbeKind};
 use health_monitor::domain::supervisor::{Event, Resettable};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -73,6 +73,14 @@ fn some_policy(random: &mut StdRng) -> Policy {
         });
         service.steps = steps.collect();
     }
+    if random.random_ratio(1, 3) {
+        let place = random.random_range(0..policy.services.len());
+        let service = &mut policy.services[place];
+        let grace = Duration::from_secs(random.random_range(0..60));
+        service.probe = ProbeKind::Push { grace };
+        service.verification_timeout =
+            service.verification_timeout.max((service.interval + grace) * service.rise);
+    }
     policy.max_in_flight = random.random_range(1..10);
     policy.fleet.max_concurrent = random.random_range(1..4);
     policy.fleet.max_actions = random.random_range(2..12);
@@ -95,6 +103,12 @@ fn mischief(world: &mut World, random: &mut StdRng) {
             world.crash = crashes.choose(random).copied();
         }
         2 => drop(world.request(some_service(world, random).as_str(), None)),
+        5 if random.random() => {
+            let service = service_name(&some_service(world, random));
+            for _ in 0..random.random_range(1..20) {
+                world.say(Event::Hinted { service: service.clone() });
+            }
+        }
         3 if random.random_ratio(1, 3) => world.is_cut_off = !world.is_cut_off,
         4 => somebody_speaks(world, random),
         _ => {

@@ -11,6 +11,8 @@ mod daemon;
 mod docker;
 mod events;
 mod guards;
+mod heartbeats;
+mod hints;
 mod histories;
 mod hostile;
 mod kills;

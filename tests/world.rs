@@ -7,9 +7,8 @@ use health_monitor::domain::dependency::Dependencies;
 use health_monitor::domain::expected::Expected;
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::ladder::Step;
-use health_monitor::domain::network::Witness;
 use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ProbeKind, ServicePolicy};
-use health_monitor::domain::reading::{Answer, Measured};
+use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Guard, Outcome};
 use health_monitor::domain::state::State;
 use health_monitor::domain::supervisor::{self, Event, Supervisor, Work};
@@ -18,7 +17,7 @@ use shared::engine::{Decider, Decision};
 use shared::order::{Action, Backend, Order, OrderId, ServiceName, Stage, Target};
 
 use crate::describe;
-use crate::host::{Behaviour, Host};
+use crate::host::Host;
 use crate::invariants::Minutes;
 
 /// Where a crash strikes in the turn of the engine.
@@ -73,7 +72,9 @@ pub struct World {
     pub(super) at_the_platform: BTreeSet<ServiceName>,
     /// How the last attempt of a service ended, with its step.
     pub(super) ends: BTreeMap<ServiceName, (usize, Outcome)>,
-    name_found_at: Option<Timestamp>,
+    /// When each service that posts heartbeats posts the next.
+    pub(super) beats: BTreeMap<ServiceName, Timestamp>,
+    pub(super) name_found_at: Option<Timestamp>,
     pub(super) budget_reset_at: Timestamp,
     pub(super) journal: Vec<(Timestamp, String)>,
     pub(super) checkpoint: Option<String>,
@@ -140,6 +141,7 @@ impl World {
     /// A world in which every service is up and the daemon is about to start.
     pub fn new(policy: Policy) -> Self {
         let hosts = policy.services.iter().map(|service| (service.name.clone(), Host::up())).collect();
+        let beats = Self::first_beats(&policy);
         Self {
             now: Timestamp::from_micros(0),
             policy,
@@ -159,6 +161,7 @@ impl World {
             last_looks: BTreeMap::new(),
             at_the_platform: BTreeSet::new(),
             ends: BTreeMap::new(),
+            beats,
             name_found_at: None,
             budget_reset_at: Timestamp::default(),
             journal: Vec::new(),
@@ -206,7 +209,7 @@ impl World {
     /// When something happens next.
     pub fn next(&self) -> Option<Timestamp> {
         let wakeup = self.monitor.as_ref().and_then(Decider::next_wakeup);
-        self.inbox.keys().next().map(|(at, _)| *at).into_iter().chain(wakeup).min()
+        self.inbox.keys().next().map(|(at, _)| *at).into_iter().chain(wakeup).chain(self.next_beat()).min()
     }
 
     /// Lets the next thing happen that lies before `end`; false when there is none.
@@ -217,6 +220,9 @@ impl World {
         };
         assert!(at >= self.now, "a wake-up in the past: {at} at {}", self.now);
         self.now = at;
+        if self.post_beat() {
+            return true;
+        }
         if let Some(key) = self.inbox.keys().next().copied().filter(|(due, _)| *due <= at) {
             let event = self.inbox.remove(&key).unwrap_or_else(|| unreachable!("just seen"));
             self.deliver(event);
@@ -237,7 +243,7 @@ impl World {
         while self.step(end) {}
     }
 
-    fn deliver(&mut self, event: Event) -> Option<supervisor::Answer> {
+    pub(super) fn deliver(&mut self, event: Event) -> Option<supervisor::Answer> {
         if let Event::Performed { service, .. } = &event {
             self.at_the_platform.remove(service);
         }
@@ -346,33 +352,9 @@ impl World {
         self.inbox.insert((self.now + takes, self.sequence), event);
     }
 
-    fn witnesses(&self, peers: &[ServiceName]) -> Vec<Witness> {
-        let sentinels = (1..=self.sentinels).map(|number| format!("sentinel-{number}"));
-        let names = sentinels.chain(peers.iter().map(ToString::to_string));
-        let reached = !self.is_cut_off;
-        let error = self.is_cut_off.then(|| "no route to host".to_owned());
-        names.map(|name| Witness { name, reached, error: error.clone() }).collect()
-    }
-
     /// A person speaks to the guards.
     pub fn say(&mut self, event: Event) -> Option<supervisor::Answer> {
         self.deliver(event)
-    }
-
-    fn measure(&mut self, service: &ServiceName) -> (Measured, Duration) {
-        let timeout = self.policy.services.iter().find(|policy| policy.name == *service).map(|p| p.timeout);
-        let is_refused_by_us = self.hosts[service].behaviour == Behaviour::OwnFault;
-        let (answer, takes) = if self.is_cut_off && !is_refused_by_us {
-            (Answer::NoConnection("no route to host".into()), Duration::from_millis(2))
-        } else {
-            self.hosts[service].probe(self.now, timeout.unwrap_or_default())
-        };
-        let finished_at = self.now + takes;
-        // A name is found whenever the resolver answers for a service that has one.
-        if !matches!(answer, Answer::ResolverFailed(_)) {
-            self.name_found_at = Some(self.now);
-        }
-        (Measured { started_at: self.now, finished_at, answer, name_found_at: self.name_found_at }, takes)
     }
 
     fn log(&mut self, line: &str) {

@@ -5,6 +5,7 @@ mod bodies;
 mod events;
 mod guards;
 mod heal;
+mod heartbeat;
 mod history;
 mod incidents;
 mod paging;
@@ -64,6 +65,9 @@ pub struct Api {
 )]
 struct Document;
 
+/// The route that an ingest token is enough for.
+pub const HEARTBEAT: &str = "/heartbeat/{service}";
+
 fn routes_of_the_daemon() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status::health))
@@ -78,6 +82,7 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::incident))
         .routes(routes!(events::events))
         .routes(routes!(heal::trigger_heal))
+        .routes(routes!(heartbeat::heartbeat))
         .routes(routes!(guards::pause_all))
         .routes(routes!(guards::pause))
         .routes(routes!(guards::maintenance_of_all))

@@ -18,7 +18,7 @@ use shared::clock::Clock;
 use shared::order::ServiceName;
 
 use crate::domain::policy::{Policy, ProbeKind, ServicePolicy};
-use crate::domain::reading::Measured;
+use crate::domain::reading::{Answer, Measured};
 
 pub use bodies::FailingAnswer;
 pub(crate) use client::certificates;
@@ -46,6 +46,8 @@ enum Probe {
     Tcp(TcpProbe),
     Grpc(Box<GrpcProbe>),
     Docker(DockerProbe),
+    /// What was heard is known to the core.
+    Push,
 }
 
 impl Probes {
@@ -72,6 +74,9 @@ impl Probes {
             Probe::Tcp(probe) => probe.ask(elapsed).await.into(),
             Probe::Grpc(probe) => probe.ask(elapsed).await.into(),
             Probe::Docker(probe) => probe.ask().await.into(),
+            Probe::Push => {
+                Answer::OwnFault("it posts heartbeats, and only the daemon hears them".into()).into()
+            }
         };
         let (finished_at, name_found_at) = (self.clock.now(), self.resolver.found_at());
         if let Some(FailingBody { status, body }) = reply.failing {
@@ -101,6 +106,7 @@ impl Probe {
                 Self::Grpc(Box::new(GrpcProbe::new(dialer()?, asked.clone())?))
             }
             ProbeKind::Docker(containers) => Self::Docker(DockerProbe::new(containers)?),
+            ProbeKind::Push { .. } => Self::Push,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The daemon: puts the parts together, runs them, and takes them down in order.
 
 mod announce;
+mod hints;
 mod reachability;
 mod signals;
 mod tell;
@@ -9,10 +10,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Method;
 use prometheus_client::registry::Registry;
 use shared::clock::Clock;
 use shared::engine::Engine;
-use shared::http::access::Access;
+use shared::http::access::{Access, Role};
 use shared::http::probes::Readiness;
 use shared::http::{self, Foundation, HttpMetrics, ServeSettings};
 use shared::journal::{self, Writer};
@@ -20,6 +22,7 @@ use shared::order::ServiceName;
 use shared::platform::{Platform, PlatformSettings};
 use shared::telemetry;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::api::{self, Api, Events, Sweep};
 use crate::cli::Exit;
@@ -29,6 +32,7 @@ use crate::metrics;
 use crate::perform::{Means, Performer};
 use crate::probe::{Probes, Sentinels};
 
+use hints::Hints;
 use reachability::Reachability;
 
 /// Facts that a checkpoint covers are kept this long.
@@ -78,6 +82,7 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
 
     let registry = metrics::collect(&mut registry, handle.clone());
     let reachability = Reachability::new(&config);
+    let (hints, engine_handle) = (Hints::new(&config), handle.clone());
     let readiness = Readiness::new({
         let (engine, reachability) = (handle.clone(), reachability.clone());
         let elasticsearch_enabled = config.elasticsearch_enabled;
@@ -91,9 +96,12 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
         clock,
         elasticsearch_enabled: config.elasticsearch_enabled,
     };
-    let access = Access::new(&config.access);
+    let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest);
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
-    run(engine, listener, router, readiness, reachability, stop).await
+    let mut background = JoinSet::new();
+    background.spawn(reachability.watch());
+    background.spawn(hints.watch(engine_handle));
+    run(engine, listener, router, readiness, background, stop).await
 }
 
 fn made(
@@ -122,7 +130,7 @@ async fn run(
     listener: tokio::net::TcpListener,
     router: axum::Router,
     readiness: Readiness,
-    reachability: Reachability,
+    mut background: JoinSet<()>,
     stop: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
     let stopped = stop.subscribe();
@@ -133,7 +141,6 @@ async fn run(
     };
     let serving = tokio::spawn(http::serve(listener, router, ServeSettings::default(), until_stopped()));
     let mut engine = tokio::spawn(engine.run(until_stopped(), DRAIN));
-    let watching = tokio::spawn(reachability.watch());
     let signal = tokio::select! {
         signal = signals::first() => signal?,
         // Only a defect ends it before it is asked to; going on would show a state that nobody keeps.
@@ -146,7 +153,7 @@ async fn run(
     readiness.begin_shutdown();
     stop.send_replace(true);
     signals::exit_at_the_next();
-    watching.abort();
+    background.abort_all();
     serving.await?;
     engine.await?;
     tracing::info!("stopped");

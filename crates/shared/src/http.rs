@@ -28,7 +28,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 pub use error_bodies::DeliberateBody;
 pub use extract::{Json, Query};
-pub use observe::HttpMetrics;
+pub use observe::{Frequent, HttpMetrics};
 pub use problem::{PROBLEM_JSON, Problem, ProblemBody};
 pub use request_id::{RequestId, X_REQUEST_ID};
 pub use serve::{BindError, Drained, ServeSettings, bind, serve};

@@ -183,7 +183,7 @@ fn name_of(service: Option<&ServiceName>) -> String {
     service.map_or_else(|| "all services".to_owned(), ToString::to_string)
 }
 
-fn reason(given: Option<String>) -> Result<Option<String>, Problem> {
+pub(super) fn reason(given: Option<String>) -> Result<Option<String>, Problem> {
     let reason = given.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
         return Err(Problem::bad_request(format!("reason must not be longer than {MAX_REASON} characters")));
@@ -205,6 +205,7 @@ async fn record(api: &Api, event: Event, message: String, until: Option<Timestam
             Answer::Started { .. }
             | Answer::InFlight { .. }
             | Answer::Held { .. }
+            | Answer::NotListening
             | Answer::Impossible { .. },
         )
         | None => Err(Problem::internal()),

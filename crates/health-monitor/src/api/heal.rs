@@ -92,7 +92,7 @@ pub(super) async fn trigger_heal(
             Err(Problem::unavailable(format!("Nothing can heal {name}: {reason}"), None))
         }
         Some(Answer::UnknownService) => Err(Problem::not_found("Service not found")),
-        Some(Answer::Done) | None => Err(Problem::internal()),
+        Some(Answer::Done | Answer::NotListening) | None => Err(Problem::internal()),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::policy::{Containers, ProbeKind};
 const HTTP_ONLY: [&str; 7] =
     ["path", "expected_status", "body_contains", "body_json", "certificate_days", "ca_file", "redirects"];
 const GRPC_ONLY: [&str; 1] = ["grpc_service"];
+const PUSH_ONLY: [&str; 1] = ["grace"];
 
 /// Who is asked, and how.
 pub(super) struct Asked {
@@ -26,8 +27,10 @@ pub(super) fn asked(root: &Group, member: &Member, faults: &mut Faults) -> Optio
     if group.refused.contains("url") || group.refused.contains("probe") {
         return None;
     }
-    if group.text("probe") == Some("docker") {
-        return docker(root, member, faults);
+    match group.text("probe") {
+        Some("docker") => return docker(root, member, faults),
+        Some("push") => return Some(push(member, faults)),
+        Some(_) | None => {}
     }
     let Some(url) = group.url("url") else {
         let fault = Fault::new(group.name_of("url"), "is required").from_origin(member.origin.clone());
@@ -60,16 +63,16 @@ pub(super) fn asked(root: &Group, member: &Member, faults: &mut Faults) -> Optio
             None
         }
         "tcp" => {
-            only(group, "a tcp probe", &[&HTTP_ONLY, &GRPC_ONLY], faults);
+            only(group, "a tcp probe", &[&HTTP_ONLY, &GRPC_ONLY, &PUSH_ONLY], faults);
             Some(Asked { probe_url: shown.clone(), url: shown, probe: ProbeKind::Tcp })
         }
         "grpc" => {
-            only(group, "a grpc probe", &[&HTTP_ONLY], faults);
+            only(group, "a grpc probe", &[&HTTP_ONLY, &PUSH_ONLY], faults);
             let service = group.text("grpc_service").unwrap_or_default().to_owned();
             Some(Asked { probe_url: shown.clone(), url: shown, probe: ProbeKind::Grpc { service } })
         }
         _ => {
-            only(group, "an http probe", &[&GRPC_ONLY], faults);
+            only(group, "an http probe", &[&GRPC_ONLY, &PUSH_ONLY], faults);
             Some(Asked { probe_url: format!("{shown}{path}"), url: shown, probe: ProbeKind::Http })
         }
     }
@@ -78,7 +81,7 @@ pub(super) fn asked(root: &Group, member: &Member, faults: &mut Faults) -> Optio
 /// The containers that recoveries would be aimed at, whatever the service is healed by.
 fn docker(root: &Group, member: &Member, faults: &mut Faults) -> Option<Asked> {
     let group = &member.group;
-    only(group, "a docker probe", &[&HTTP_ONLY, &GRPC_ONLY, &["url"]], faults);
+    only(group, "a docker probe", &[&HTTP_ONLY, &GRPC_ONLY, &PUSH_ONLY, &["url"]], faults);
     let container = group.text("container").unwrap_or(&member.name).to_owned();
     let text = |key| root.text(key).map(str::to_owned);
     Some(Asked {
@@ -90,6 +93,15 @@ fn docker(root: &Group, member: &Member, faults: &mut Faults) -> Option<Asked> {
             container,
         }),
     })
+}
+
+/// Nobody is asked.
+fn push(member: &Member, faults: &mut Faults) -> Asked {
+    let group = &member.group;
+    only(group, "a push probe", &[&HTTP_ONLY, &GRPC_ONLY, &["url", "timeout", "latency_limit"]], faults);
+    let url = format!("heartbeat://{}", member.name);
+    let grace = group.seconds("grace").or_else(|| group.seconds("interval")).unwrap_or_default();
+    Asked { probe_url: url.clone(), url, probe: ProbeKind::Push { grace } }
 }
 
 /// What belongs to another kind of probe would be ignored silently: it is a fault.

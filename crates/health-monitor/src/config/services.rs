@@ -11,7 +11,7 @@ use super::answer;
 use super::backend::{Globals, target};
 use super::probed::{self, Asked};
 use super::{number, seconds, steps, update};
-use crate::domain::policy::{Mode, ServicePolicy};
+use crate::domain::policy::{Mode, ProbeKind, ServicePolicy};
 
 /// The services and the means to heal them.
 #[derive(Default)]
@@ -75,7 +75,8 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
         steps::check(group, &steps, platform, faults);
     }
     let (name, Asked { url, probe_url, probe }, platform) = (name?, asked?, platform?);
-    let interval = seconds(group, "interval");
+    let (interval, rise) = (seconds(group, "interval"), number(group, "rise"));
+    let verification = seconds(group, "verification_timeout").max(beats_of_a_proof(&probe, interval, rise));
     let policy = ServicePolicy {
         name,
         url,
@@ -89,12 +90,12 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
         ca_file: answer::ca_file(group, faults),
         fall: number(group, "fall"),
         fall_soft: number(group, "fall_soft"),
-        rise: number(group, "rise"),
+        rise,
         start_period: seconds(group, "start_period"),
         cool_down: seconds(group, "recovery_timeout"),
         cool_down_max: seconds(group, "recovery_timeout_max"),
         attempts_per_hour: number(group, "max_recoveries_per_hour"),
-        verification_timeout: seconds(group, "verification_timeout"),
+        verification_timeout: verification,
         stable_for: seconds(group, "stable_after"),
         mode: mode(group),
         depends_on: group.words("depends_on").map(<[String]>::to_vec).unwrap_or_default(),
@@ -105,6 +106,14 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
         escalation: escalation.as_ref().map(target),
     };
     Some(One { policy, platform, escalation })
+}
+
+/// How long the heartbeats take that prove a recovery: a shorter verification could never succeed.
+fn beats_of_a_proof(probe: &ProbeKind, interval: Duration, rise: u32) -> Duration {
+    match probe {
+        ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Grpc { .. } | ProbeKind::Docker(_) => Duration::ZERO,
+        ProbeKind::Push { grace } => (interval + *grace) * rise,
+    }
 }
 
 /// How long an order to the platform may take: what the platform itself is bounded by.

@@ -49,6 +49,11 @@ pub enum ProbeKind {
     },
     /// The state of its containers, as the Docker Engine has it.
     Docker(Containers),
+    /// It is not asked: it posts a heartbeat at least once in every interval.
+    Push {
+        /// How much later than its interval a heartbeat may come.
+        grace: Duration,
+    },
 }
 
 /// Which containers are looked at.
@@ -124,6 +129,8 @@ impl ServicePolicy {
     pub fn is_local(&self) -> bool {
         match self.probe {
             ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Grpc { .. } => is_local(self.host()),
+            // Heartbeats come from anywhere.
+            ProbeKind::Push { .. } => false,
             // An engine that cannot be reached is never held against the service.
             ProbeKind::Docker(_) => true,
         }
@@ -134,6 +141,22 @@ impl ServicePolicy {
         match action {
             Action::Webhook => self.escalation.as_ref().unwrap_or(&self.target),
             Action::Restart | Action::Recreate | Action::UpdateConfiguration => &self.target,
+        }
+    }
+
+    /// Whether it can tell us, by an answer, that our network is there.
+    pub fn bears_witness(&self) -> bool {
+        match self.probe {
+            ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Grpc { .. } => !is_local(self.host()),
+            ProbeKind::Docker(_) | ProbeKind::Push { .. } => false,
+        }
+    }
+
+    /// How long after a heartbeat the next one is overdue; none for a service that is asked.
+    pub fn patience(&self) -> Option<Duration> {
+        match self.probe {
+            ProbeKind::Http | ProbeKind::Tcp | ProbeKind::Grpc { .. } | ProbeKind::Docker(_) => None,
+            ProbeKind::Push { grace } => Some(self.interval + grace),
         }
     }
 

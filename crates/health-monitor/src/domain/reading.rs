@@ -36,6 +36,8 @@ pub enum Answer {
     NotServing(String),
     /// The state of its containers.
     Containers(Vec<Container>),
+    /// No heartbeat has come for so long.
+    NoBeat(Duration),
     /// The peer answers, and what it says speaks of configuration: a certificate that is not trusted, redirects
     /// without end. The cause in words.
     Misconfigured(String),
@@ -157,6 +159,10 @@ impl Reading {
                 Some(trouble) => (Class::Fail(Hard), Status::Unhealthy, Some(trouble)),
                 None => passed(reservation(containers).or_else(|| flaw(measured, expected, None))),
             },
+            Answer::NoBeat(duration) => {
+                let error = format!("no heartbeat for {}", seconds(*duration));
+                (Class::Fail(Hard), Status::Unreachable, Some(error))
+            }
             Answer::Misconfigured(cause) => {
                 (Class::Fail(Configuration), Status::Unhealthy, Some(cause.clone()))
             }

@@ -8,6 +8,9 @@ use shared::clock::Timestamp;
 
 use super::policy::Policy;
 
+/// Hints bring no probe of a service sooner than this after the one before, however many there are.
+const HINTS_APART: Duration = Duration::from_millis(500);
+
 /// Part of the interval by which a slot is varied either way.
 const JITTER: f64 = 0.1;
 
@@ -35,6 +38,9 @@ struct Slot {
     probing_until: Option<Timestamp>,
     lost_after: Duration,
     is_held: bool,
+    /// A hint came while a probe was under way, which may have looked too early.
+    is_hinted: bool,
+    begun_at: Option<Timestamp>,
     missed: u64,
 }
 
@@ -56,6 +62,8 @@ impl Schedule {
                     probing_until: None,
                     lost_after: service.timeout * 2 + Duration::from_secs(60),
                     is_held: false,
+                    is_hinted: false,
+                    begun_at: None,
                     missed: 0,
                 }
             })
@@ -129,6 +137,7 @@ impl Schedule {
             self.in_flight += 1;
             slot.is_held = false;
             slot.probing_until = Some(now + slot.lost_after);
+            slot.begun_at = Some(now);
             started.push(service);
         }
         still_held.append(&mut self.held);
@@ -153,6 +162,34 @@ impl Schedule {
             self.slots[service].at = at;
             self.due.insert((at, service));
         }
+    }
+
+    /// Brings the next slot to now, as far as the probe before is long enough ago. While it is under way, the hint is
+    /// kept until it has come back.
+    pub fn hint(&mut self, service: usize, now: Timestamp) {
+        let slot = &mut self.slots[service];
+        if slot.probing_until.is_some() {
+            slot.is_hinted = true;
+            return;
+        }
+        let at = slot.begun_at.map_or(now, |begun_at| now.max(begun_at + HINTS_APART));
+        if at < slot.at {
+            self.due.remove(&(slot.at, service));
+            slot.at = at;
+            self.due.insert((at, service));
+        }
+    }
+
+    /// Sets the next slot to this moment.
+    pub fn postpone(&mut self, service: usize, at: Timestamp) {
+        self.due.remove(&(self.slots[service].at, service));
+        self.slots[service].at = at;
+        self.due.insert((at, service));
+    }
+
+    /// Whether a hint came while the probe was under way that has just come back; asking forgets it.
+    pub fn take_hint(&mut self, service: usize) -> bool {
+        std::mem::take(&mut self.slots[service].is_hinted)
     }
 
     /// Slots of a service that came while its probe was still under way or held back.

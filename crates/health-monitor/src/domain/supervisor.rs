@@ -4,12 +4,13 @@ mod company;
 mod conclude;
 mod event;
 mod heal;
+mod listen;
 mod observe;
 mod request;
 mod roll_up;
 mod verify;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub use event::{Answer, Event, Force, Resettable, Work};
 
 use company::Consultation;
 use conclude::Look;
+use listen::Beat;
 
 /// The pure core of health-monitor.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub struct Supervisor {
     schedule: Schedule,
     latest: PagedVec<Latest>,
     checks: Checks,
+    /// The last heartbeat of each service that posts them.
+    beats: Vec<Option<Beat>>,
+    /// When a missing heartbeat of each service was last put down to our own network.
+    excused_at: Vec<Option<Timestamp>>,
     /// Since when the name of each service cannot be looked up.
     unresolved_since: Vec<Option<Timestamp>>,
     observe_until: Timestamp,
@@ -82,6 +88,8 @@ impl Supervisor {
             state: State::default(),
             latest: PagedVec::new(services),
             checks: Checks::default(),
+            beats: vec![None; services],
+            excused_at: vec![None; services],
             unresolved_since: vec![None; services],
             timers: BTreeSet::new(),
             timer_of: vec![None; services],
@@ -165,6 +173,10 @@ impl Supervisor {
     fn handle_of(&mut self, service: usize, event: Event, now: Timestamp, decided: &mut Decided) {
         match event {
             Event::Probed { measured, .. } => self.probed(service, &measured, now, decided),
+            Event::Hinted { .. } => self.hinted(service, now),
+            Event::Beat { failing, .. } => {
+                decided.answer = Some(self.beat(service, failing, now, decided));
+            }
             Event::Checked { measured, .. } => self.checked(service, &measured),
             Event::Preflighted { recovery_id, measured, observed, witnesses, .. } => {
                 self.preflighted(service, recovery_id, &measured, (observed, witnesses), now, decided);
@@ -202,6 +214,8 @@ impl Supervisor {
             Event::Resumed { .. } => self.resume(None, now, decided),
             Event::Reset { guard, reason, .. } => self.reset(None, guard, reason, now, decided),
             Event::Probed { .. }
+            | Event::Hinted { .. }
+            | Event::Beat { .. }
             | Event::Checked { .. }
             | Event::Preflighted { .. }
             | Event::Performed { .. }
@@ -211,8 +225,17 @@ impl Supervisor {
         }
     }
 
-    fn probes(&self, services: Vec<usize>) -> impl Iterator<Item = Work> {
-        services.into_iter().map(|service| Work::Probe { service: self.policy_of(service).name.clone() })
+    /// The slots of these services have come.
+    fn start(&mut self, services: Vec<usize>, now: Timestamp, decided: &mut Decided) {
+        let mut coming = VecDeque::from(services);
+        while let Some(service) = coming.pop_front() {
+            if self.policy_of(service).patience().is_some() {
+                coming.extend(self.schedule.finished(service, now));
+                self.miss(service, now, decided);
+            } else {
+                decided.work.push(Work::Probe { service: self.policy_of(service).name.clone() });
+            }
+        }
     }
 }
 
@@ -266,7 +289,7 @@ impl Decider for Supervisor {
         let mut schedule = std::mem::replace(&mut self.schedule, Schedule::empty());
         let started = schedule.start_due(now, |service| self.interval(service));
         self.schedule = schedule;
-        decided.work.extend(self.probes(started));
+        self.start(started, now, &mut decided);
         decided
     }
 
@@ -279,6 +302,8 @@ impl Decider for Supervisor {
         self.timer_of.fill(None);
         self.inspected_at.fill(None);
         self.looks.clear();
+        self.beats.fill(None);
+        self.excused_at.fill(None);
         self.consultation = Consultation::default();
         self.calm_since = None;
         self.take_census();

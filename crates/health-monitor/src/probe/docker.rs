@@ -17,6 +17,7 @@ impl DockerProbe {
             host: containers.host.clone(),
             project: containers.project.clone(),
             container: containers.container.clone(),
+            update: None,
             // It only looks.
             stop_timeout: Duration::ZERO,
         };

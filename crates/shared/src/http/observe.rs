@@ -48,6 +48,10 @@ impl HttpMetrics {
     }
 }
 
+/// Put on a response to a mutation that comes so often that a line in the log for each would drown the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Frequent;
+
 /// Measures one request. One whose client went away before the answer is not counted.
 pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -63,7 +67,8 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     // Whoever changes something leaves a line, refused or not; reading is too frequent for that.
-    if is_mutation {
+    let is_frequent = response.extensions().get::<Frequent>().is_some();
+    if is_mutation && !is_frequent {
         tracing::info!(method, route, status, duration_ms, peer, "request answered");
     } else {
         tracing::debug!(method, route, status, duration_ms, peer, "request answered");

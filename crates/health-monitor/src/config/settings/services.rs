@@ -68,10 +68,12 @@ const SERVICE_PROBING: Chapter = Chapter {
         .or_derived("required, except for the seven default services and other probes"),
         Setting::new(
             "probe",
-            Kind::Choice(&["url", "docker"]),
-            "What is asked: the address, or the Docker Engine for the state of the containers",
+            Kind::Choice(&["url", "docker", "push"]),
+            "What is asked: the address, the Docker Engine for the state of the containers, or nobody, as it posts heartbeats",
         )
         .or("url"),
+        Setting::new("grace", UP_TO_A_DAY, "How much later than its interval a heartbeat may come")
+            .or_derived("the interval"),
         Setting::new("grpc_service", Kind::Text, "Service that the gRPC health service is asked for"),
         Setting::new("path", Kind::Text, "What is fetched below the address").or("/health"),
         Setting::new("interval", TENTH_TO_A_DAY, "Time between two probes").inherits("HEALTH_CHECK_INTERVAL"),

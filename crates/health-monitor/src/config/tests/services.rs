@@ -166,7 +166,7 @@ services:
 services:
   path: {url: 'tcp://db:1', path: /x}
   port: {url: 'tcp://db'}
-  service: {url: 'http://x', grpc_service: y}
+  service: {url: 'http://x', grpc_service: shop.Orders}
   address: {probe: docker, url: 'http://x'}
   scheme: {url: 'ftp://x'}
 ";

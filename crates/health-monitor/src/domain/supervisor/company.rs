@@ -54,7 +54,7 @@ impl Supervisor {
                     return peers;
                 }
                 let host = policy.host();
-                if answers(place) == is_answering && !policy.is_local() && !hosts.contains(&host) {
+                if answers(place) == is_answering && policy.bears_witness() && !hosts.contains(&host) {
                     hosts.push(host);
                     peers.push(policy.name.clone());
                 }

@@ -21,6 +21,19 @@ pub enum Event {
         /// What it saw.
         measured: Measured,
     },
+    /// Something may have happened to a service, so that its next probe is worth more now than later. It says
+    /// nothing about the service by itself.
+    Hinted {
+        /// Which service.
+        service: ServiceName,
+    },
+    /// A service has posted a heartbeat.
+    Beat {
+        /// Which service.
+        service: ServiceName,
+        /// Why it is not well, if it says so.
+        failing: Option<String>,
+    },
     /// A probe that somebody asked for has come back: shown, never counted.
     Checked {
         /// Which service.
@@ -170,6 +183,8 @@ impl Event {
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
             Self::Probed { service, .. }
+            | Self::Hinted { service }
+            | Self::Beat { service, .. }
             | Self::Checked { service, .. }
             | Self::Preflighted { service, .. }
             | Self::Performed { service, .. }
@@ -212,6 +227,8 @@ pub enum Answer {
     },
     /// It is recorded.
     Done,
+    /// The service is asked how it is, and posts no heartbeats.
+    NotListening,
     /// Nothing can act on the service.
     Impossible {
         /// Why, and what to do.

@@ -25,13 +25,28 @@ impl Supervisor {
         decided: &mut Decided,
     ) {
         let started = self.schedule.finished(service, now);
-        decided.work.extend(self.probes(started));
+        self.start(started, now, decided);
         let reading = self.seen(service, measured, now, decided);
         self.count(service, &reading, now, decided);
+        if self.schedule.take_hint(service) {
+            self.hinted(service, now);
+        }
+    }
+
+    /// Something may have happened: the probe of the service comes now. While it fails already, the pace of its probes
+    /// stays as it is: its failures would otherwise add up within a second, and leave it no time to come back by
+    /// itself. While an action is verified, failures do not count, and a start is the very thing that is waited for.
+    pub(super) fn hinted(&mut self, service: usize, now: Timestamp) {
+        let state = self.service(service);
+        if state.health.failures == 0 || state.recovery.is_some() {
+            self.schedule.hint(service, now);
+        }
     }
 
     /// A probe on demand updates what is shown, and nothing else.
     pub(super) fn checked(&mut self, service: usize, measured: &Measured) {
+        let heard = self.heard(service, measured.finished_at);
+        let measured = heard.as_ref().unwrap_or(measured);
         let resolver_works = self.resolver_works(service, measured);
         self.show(service, measured, resolver_works);
     }
@@ -44,6 +59,8 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) -> Arc<Reading> {
+        let heard = self.heard(service, now);
+        let measured = heard.as_ref().unwrap_or(measured);
         match measured.answer {
             Answer::ResolverFailed(_) => {
                 self.unresolved_since[service].get_or_insert(now);
@@ -54,6 +71,7 @@ impl Supervisor {
             | Answer::Serving
             | Answer::NotServing(_)
             | Answer::Containers(_)
+            | Answer::NoBeat(_)
             | Answer::Misconfigured(_)
             | Answer::NoConnection(_)
             | Answer::Silent

@@ -1,0 +1,105 @@
+//! What happens to the containers of an engine, as it tells it.
+
+use std::collections::HashMap;
+
+use bollard::models::{EventActor, EventMessage};
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures_util::{Stream, StreamExt};
+
+use super::address::Address;
+use super::choice::{PROJECT_LABEL, SERVICE_LABEL};
+use super::failure::Failure;
+use super::{INSPECT_LIMIT, within};
+use crate::order::Unreachable;
+use crate::platform::InvalidPlatform;
+
+/// What can change how a service is. `kill` and `stop` are not among them: a container that they end dies, and until
+/// then it may well answer.
+const ACTIONS: [&str; 7] = ["die", "oom", "health_status", "start", "pause", "unpause", "destroy"];
+
+/// Something has happened to a container. It is a hint: the container may have changed again since.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContainerEvent {
+    /// What has happened, in Docker's word: `die`, `start`, `health_status`.
+    pub action: String,
+    /// Name of the container.
+    pub name: String,
+    /// Its Compose service.
+    pub service: Option<String>,
+    /// Its Compose project.
+    pub project: Option<String>,
+}
+
+impl ContainerEvent {
+    /// Whether it is about a container that goes by this name, as a Compose service or its own.
+    pub fn is_about(&self, container: &str, project: Option<&str>) -> bool {
+        let is_strange = project.is_some() && self.project.is_some() && self.project.as_deref() != project;
+        let is_named = self.service.as_deref() == Some(container) || self.name == container;
+        is_named && !is_strange
+    }
+
+    fn from_message(message: EventMessage) -> Option<Self> {
+        let EventActor { attributes, .. } = message.actor?;
+        let mut attributes = attributes?;
+        // `health_status: unhealthy`.
+        let action = message.action?.split(':').next()?.to_owned();
+        Some(Self {
+            action,
+            name: attributes.remove("name")?,
+            service: attributes.remove(SERVICE_LABEL),
+            project: attributes.remove(PROJECT_LABEL),
+        })
+    }
+}
+
+/// The events of one engine.
+#[derive(Clone, Debug)]
+pub struct DockerEvents {
+    address: Address,
+}
+
+impl DockerEvents {
+    /// Checks the address, in the form of `DOCKER_HOST`; connects to nothing.
+    pub fn new(host: Option<&str>) -> Result<Self, InvalidPlatform> {
+        Ok(Self { address: Address::parse(host)? })
+    }
+
+    /// Events from now on, until the stream breaks off, which it does without a word when the engine goes away. The
+    /// error says why there is none.
+    pub async fn follow(&self) -> Result<impl Stream<Item = ContainerEvent> + use<>, Unreachable> {
+        let asked = async {
+            let client = self.address.client()?;
+            client.version().await?;
+            Ok(client)
+        };
+        let client = within(INSPECT_LIMIT, asked).await.map_err(|failure: Failure| Unreachable {
+            reason: format!("follow the events of Docker: {}", failure.sentence(&self.address)),
+        })?;
+        let actions = ACTIONS.map(str::to_owned).to_vec();
+        let filters = HashMap::from([("type", vec!["container".to_owned()]), ("event", actions)]);
+        let events = client.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
+        let told = events.take_while(|event| std::future::ready(event.is_ok()));
+        Ok(told.filter_map(|event| std::future::ready(event.ok().and_then(ContainerEvent::from_message))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_about_a_compose_service_or_a_container_by_name() {
+        let attributes = [("name", "shop_web_1"), (SERVICE_LABEL, "web"), (PROJECT_LABEL, "shop")];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let message = EventMessage {
+            action: Some("health_status: unhealthy".into()),
+            actor: Some(EventActor { id: None, attributes: Some(attributes.into()) }),
+            ..EventMessage::default()
+        };
+        let event = ContainerEvent::from_message(message).unwrap();
+        assert_eq!(event.action, "health_status");
+        assert!(event.is_about("web", None) && event.is_about("shop_web_1", Some("shop")));
+        assert!(!event.is_about("web", Some("other")) && !event.is_about("db", None));
+        assert_eq!(ContainerEvent::from_message(EventMessage::default()), None);
+    }
+}
