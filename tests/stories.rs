@@ -22,5 +22,7 @@ mod probes;
 mod receivers;
 mod recreation;
 mod scale;
+mod search_server;
+mod shipping;
 mod storage;
 mod tls;

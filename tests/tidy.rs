@@ -143,3 +143,17 @@ fn every_decision_record_says_what_why_and_at_what_cost() {
         }
     }
 }
+
+#[test]
+fn every_index_field_is_documented_and_no_other() {
+    let text = document("elasticsearch.md");
+    let common = ["@timestamp", "timestamp", "type", "service", "ecs", "event"];
+    for stream in health_monitor::documents::STREAMS {
+        let heading = format!("### Fields of `{}`", stream.name);
+        let (_, rest) = text.split_once(&heading).unwrap_or_else(|| panic!("no {heading}"));
+        let section = rest.split("\n##").next().unwrap();
+        let fields: BTreeSet<String> = (stream.properties)().as_object().unwrap().keys().cloned().collect();
+        let own = fields.into_iter().filter(|field| !common.contains(&field.as_str())).collect();
+        assert_eq!(first_column(section), own, "{}", stream.name);
+    }
+}

@@ -133,6 +133,12 @@ impl Daemon {
         self.wait_until_it_answers().await;
     }
 
+    /// The same with other variables.
+    pub(super) async fn restart_with(&mut self, variables: &[(&str, &str)]) {
+        self.variables = variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        self.restart().await;
+    }
+
     /// Asks the daemon to stop, and gives its exit code.
     pub(super) fn terminate(&mut self) -> Option<i32> {
         signal(self.process_id(), "TERM");

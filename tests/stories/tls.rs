@@ -36,6 +36,13 @@ impl Authority {
         self.file.to_str().unwrap()
     }
 
+    /// A certificate for 127.0.0.1 and its key, as PEM.
+    pub(super) fn certify(&self) -> (String, String) {
+        let parameters = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        (parameters.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A service that answers 200, with a certificate for 127.0.0.1 that began a year ago and lasts for `days` after
     /// it began.
     pub(super) async fn service(&self, days: u32) -> SocketAddr {

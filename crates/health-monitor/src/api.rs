@@ -18,9 +18,11 @@ use std::sync::Arc;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use shared::clock::Clock;
+use shared::elasticsearch::Shipping;
 use shared::engine::Handle;
 use shared::http::probes::Readiness;
 use shared::http::{Foundation, Problem, foundation, metrics, probes};
+use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Specification;
 use utoipa_axum::router::OpenApiRouter;
@@ -45,8 +47,8 @@ pub struct Api {
     pub events: Events,
     /// The time.
     pub clock: Arc<Clock>,
-    /// Whether documents are meant to go to Elasticsearch.
-    pub elasticsearch_enabled: bool,
+    /// How the shipping to Elasticsearch fares; none where it is switched off.
+    pub shipping: Option<watch::Receiver<Shipping>>,
 }
 
 #[derive(OpenApi)]

@@ -8,6 +8,7 @@ mod exit;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use clap_complete::Shell;
@@ -15,6 +16,7 @@ use shared::config::{Sources, given_flags};
 use shared::order::ServiceName;
 
 use crate::config::SETTINGS;
+use crate::setup::SetupOptions;
 
 pub use config_commands::run_config;
 pub use definition::{definition, version};
@@ -33,6 +35,8 @@ pub enum Command {
     },
     /// Look at the configuration without starting anything.
     Config(ConfigCommand),
+    /// Prepare Elasticsearch.
+    Setup(SetupOptions),
     /// Ask the running daemon whether it is well, for a container's health check.
     Healthcheck,
     /// Print the OpenAPI document.
@@ -107,6 +111,10 @@ fn command(matches: &ArgMatches) -> Command {
     match matches.subcommand() {
         Some(("check", matches)) => Command::Check { service: matches.get_one("service").cloned() },
         Some(("config", matches)) => Command::Config(config_command(matches)),
+        Some(("setup", matches)) => Command::Setup(SetupOptions {
+            dry_run: matches.get_flag("dry-run"),
+            wait: matches.get_one("wait").copied().map(Duration::from_secs),
+        }),
         Some(("healthcheck", _)) => Command::Healthcheck,
         Some(("openapi", _)) => Command::OpenApi,
         Some(("completions", matches)) => {

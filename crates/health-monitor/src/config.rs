@@ -3,6 +3,7 @@
 mod answer;
 mod backend;
 mod derive;
+mod elasticsearch;
 mod fleet;
 mod limits;
 mod probed;
@@ -18,7 +19,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use shared::config::{Faults, Group, HttpUrl, Loaded, Sources, Warning, load};
+use shared::config::{Faults, Group, Loaded, Sources, Warning, load};
+use shared::elasticsearch::ElasticsearchSettings;
 use shared::http::access::{AccessSettings, Token};
 use shared::journal::Durability;
 use shared::order::ServiceName;
@@ -54,8 +56,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether documents are sent to Elasticsearch.
     pub elasticsearch_enabled: bool,
-    /// Where Elasticsearch answers; may carry credentials, which its `Display` leaves out.
-    pub elasticsearch_url: HttpUrl,
+    /// Where Elasticsearch is, and who we are to it.
+    pub elasticsearch: ElasticsearchSettings,
 }
 
 /// A configuration that can be used, with what is to be told about it.
@@ -82,7 +84,7 @@ impl fmt::Debug for Config {
             .field("access", &self.access)
             .field("log_format", &self.log_format)
             .field("elasticsearch_enabled", &self.elasticsearch_enabled)
-            .field("elasticsearch_url", &self.elasticsearch_url)
+            .field("elasticsearch", &self.elasticsearch)
             .finish_non_exhaustive()
     }
 }
@@ -96,9 +98,9 @@ impl Config {
         let watched = services::build(&root, &mut faults);
         let (fleet, sentinels) = fleet::build(&root, &mut faults);
         let dependencies = fleet::dependencies(&watched.policies, &mut faults);
-        let elasticsearch_url = elasticsearch_url(&root, &mut faults);
-        let (true, Some(bind_address), Some(elasticsearch_url)) =
-            (faults.is_empty(), root.address("BIND_ADDRESS"), elasticsearch_url)
+        let elasticsearch = elasticsearch::build(&root, &mut faults);
+        let (true, Some(bind_address), Some(elasticsearch)) =
+            (faults.is_empty(), root.address("BIND_ADDRESS"), elasticsearch)
         else {
             faults.warnings = warnings;
             return Err(faults);
@@ -122,7 +124,7 @@ impl Config {
             access,
             log_format: LogFormat::from_word(root.text("LOG_FORMAT").unwrap_or_default()),
             elasticsearch_enabled: root.boolean("ELASTICSEARCH_ENABLED"),
-            elasticsearch_url,
+            elasticsearch,
         };
         Ok(Loading { config, warnings, effective: root })
     }
@@ -150,14 +152,6 @@ fn access(root: &Group, faults: &mut Faults) -> AccessSettings {
         allow_unauthenticated: root.boolean("ALLOW_UNAUTHENTICATED"),
         mutations_per_minute: number(root, "MUTATIONS_PER_MINUTE"),
     }
-}
-
-fn elasticsearch_url(root: &Group, faults: &mut Faults) -> Option<HttpUrl> {
-    let url = root.url("ELASTICSEARCH_URL")?;
-    if url.has_query_or_fragment() {
-        faults.push(root.fault("ELASTICSEARCH_URL", "must not have a query or fragment"));
-    }
-    Some(url.clone())
 }
 
 fn seconds(group: &Group, key: &str) -> Duration {

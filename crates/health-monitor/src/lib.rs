@@ -7,6 +7,7 @@ pub mod api;
 mod check;
 pub mod cli;
 pub mod config;
+pub mod documents;
 pub mod domain;
 mod healthcheck;
 pub mod metrics;
@@ -14,5 +15,6 @@ pub mod perform;
 pub mod probe;
 mod run;
 mod serve;
+mod setup;
 
 pub use run::run;

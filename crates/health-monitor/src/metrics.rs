@@ -13,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use shared::elasticsearch::ShippingCollector;
 use shared::engine::Handle;
 use shared::order::Action;
 
@@ -20,11 +21,13 @@ use crate::domain::recovery::Guard;
 use crate::domain::supervisor::Supervisor;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 20] = [
     "health_monitor_availability_ratio",
     "health_monitor_build_info",
     "health_monitor_check_duration_seconds",
     "health_monitor_checks_total",
+    "health_monitor_elasticsearch_documents_total",
+    "health_monitor_elasticsearch_up",
     "health_monitor_fleet_availability_ratio",
     "health_monitor_healing_actions_total",
     "health_monitor_healing_suppressed_total",
@@ -33,6 +36,7 @@ pub const NAMES: [&str; 17] = [
     "health_monitor_mean_time_between_failures_seconds",
     "health_monitor_mean_time_to_recover_seconds",
     "health_monitor_missed_checks_total",
+    "health_monitor_oldest_unshipped_seconds",
     "health_monitor_recovery_duration_seconds",
     "health_monitor_service_failures",
     "health_monitor_service_up",
@@ -178,8 +182,15 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, number: i6
     ConstGauge::new(number).encode(metric)
 }
 
-/// Registers the collector over the views.
-pub fn collect(registry: &mut Registry, engine: Handle<Supervisor>) -> Arc<Registry> {
+/// Registers what is read from elsewhere whenever it is asked: the views, and the shipping where there is one.
+pub fn collect(
+    registry: &mut Registry,
+    engine: Handle<Supervisor>,
+    shipping: Option<ShippingCollector>,
+) -> Arc<Registry> {
     registry.register_collector(Box::new(ViewCollector::new(engine)));
+    if let Some(shipping) = shipping {
+        registry.register_collector(Box::new(shipping));
+    }
     Arc::new(std::mem::take(registry))
 }

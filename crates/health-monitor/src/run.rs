@@ -12,6 +12,7 @@ use crate::cli::{self, Command, Exit, Invocation};
 use crate::config::{Config, Loading};
 use crate::healthcheck;
 use crate::serve;
+use crate::setup;
 
 /// Runs the command that the arguments ask for; the program's name comes first.
 pub fn run<I>(args: I) -> ExitCode
@@ -41,6 +42,10 @@ fn command(invocation: &Invocation, out: &mut dyn Write) -> io::Result<Exit> {
         Command::Check { service } => with_config(&sources, |loading| {
             let runtime = Runtime::new()?;
             runtime.block_on(check::check(&loading.config, service.as_ref(), out))
+        }),
+        Command::Setup(options) => with_config(&sources, |loading| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(setup::set_up(&loading.config, *options, out))
         }),
         Command::Healthcheck => with_config(&sources, |loading| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

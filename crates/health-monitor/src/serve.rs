@@ -3,6 +3,7 @@
 mod announce;
 mod hints;
 mod reachability;
+mod shipping;
 mod signals;
 mod tell;
 
@@ -77,25 +78,19 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
     let events = Events::new(journal.reader(), journal.status(), stopped);
     let supervisor = Supervisor::new(config.policy.clone(), clock.now());
     let perform = performer.clone().into_perform();
+    let shipping = shipping::start(&config, &journal, &clock)?;
+    let collector = shipping::collector(&shipping, &journal, &clock);
     let (engine, handle) = Engine::new(supervisor, journal, Arc::clone(&clock), perform, tell::fact).await?;
     announce::started(&config, &listener, &handle);
 
-    let registry = metrics::collect(&mut registry, handle.clone());
+    let registry = metrics::collect(&mut registry, handle.clone(), collector);
     let reachability = Reachability::new(&config);
     let (hints, engine_handle) = (Hints::new(&config), handle.clone());
     let readiness = Readiness::new({
-        let (engine, reachability) = (handle.clone(), reachability.clone());
-        let elasticsearch_enabled = config.elasticsearch_enabled;
-        move || announce::checks(&engine, &reachability, elasticsearch_enabled)
+        let (engine, reachability, shipping) = (handle.clone(), reachability.clone(), shipping.clone());
+        move || announce::checks(&engine, &reachability, shipping.as_ref())
     });
-    let api = Api {
-        engine: handle,
-        performer,
-        sweep: Arc::new(Sweep::default()),
-        events,
-        clock,
-        elasticsearch_enabled: config.elasticsearch_enabled,
-    };
+    let api = Api { engine: handle, performer, sweep: Arc::new(Sweep::default()), events, clock, shipping };
     let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest);
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();

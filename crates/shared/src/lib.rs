@@ -3,8 +3,10 @@
 //! The idea is one loop: events go into a pure [`engine::Decider`], the facts that it decides are recorded in
 //! the [`journal`] first, and only then the work is started. Everything else here is an edge of that loop.
 
+pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod elasticsearch;
 pub mod engine;
 pub mod http;
 pub mod journal;

@@ -21,7 +21,7 @@ pub(super) async fn health(State(api): State<Api>) -> Json<HealthBody> {
         status: "healthy",
         service: "health-monitor",
         timestamp: api.clock.now(),
-        elasticsearch_enabled: api.elasticsearch_enabled,
+        elasticsearch_enabled: api.shipping.is_some(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, Command, value_parser};
+use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 use shared::config::arguments;
 use shared::order::ServiceName;
@@ -24,6 +24,7 @@ Examples:
   health-monitor --healing-mode dry_run              record what would be done, and do nothing
   health-monitor check web                           probe one service now
   health-monitor config print                        every setting, its value and where it came from
+  health-monitor setup --wait                        prepare Elasticsearch, once it is up
   health-monitor config schema > schema.json         for editors that complete and check YAML
 
 Every setting is a flag, an environment variable and a key of the file. The strongest wins: flag, variable,
@@ -57,6 +58,7 @@ pub fn definition() -> Command {
         .subcommand(Command::new("serve").about("Watch and heal until told to stop; the default"))
         .subcommand(check())
         .subcommand(config())
+        .subcommand(setup())
         .subcommand(
             Command::new("healthcheck")
                 .about("Ask the running daemon whether it is well; for a container's health check"),
@@ -64,6 +66,27 @@ pub fn definition() -> Command {
         .subcommand(Command::new("openapi").about("Print the OpenAPI document of the API, as JSON"))
         .subcommand(completions())
         .subcommand(man())
+}
+
+fn setup() -> Command {
+    Command::new("setup")
+        .about("Prepare Elasticsearch: index templates and aliases; doing it again does no harm")
+        .after_help("Example:\n  health-monitor setup --wait 300 --elasticsearch-url http://localhost:9200")
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .help("Only show what would be done")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("wait")
+                .long("wait")
+                .value_name("SECONDS")
+                .help("Wait for Elasticsearch to come up, so long at most; 300 where no number is given")
+                .num_args(0..=1)
+                .default_missing_value("300")
+                .value_parser(value_parser!(u64).range(0..=86_400)),
+        )
 }
 
 fn completions() -> Command {

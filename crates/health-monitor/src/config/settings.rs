@@ -236,11 +236,21 @@ const OUTPUT: Chapter = Chapter {
         Setting::new(
             "ELASTICSEARCH_ENABLED",
             Kind::Boolean,
-            "Whether documents are meant for Elasticsearch; this version does not send them yet",
+            "Whether everything that is recorded is sent to Elasticsearch",
         )
         .or("true"),
-        Setting::new("ELASTICSEARCH_URL", Kind::Url, "Where Elasticsearch answers; kept for a later version")
+        Setting::new("ELASTICSEARCH_URL", Kind::Url, "Where Elasticsearch answers")
             .or("http://elasticsearch:9200"),
+        Setting::new("ELASTICSEARCH_API_KEY", Kind::Text, "API key for it: id:key, or that in base64")
+            .secret(),
+        Setting::new("ELASTICSEARCH_USERNAME", Kind::Text, "User for it, instead of a key"),
+        Setting::new("ELASTICSEARCH_PASSWORD", Kind::Text, "Password of that user").secret(),
+        Setting::new(
+            "ELASTICSEARCH_CA",
+            Kind::Text,
+            "Certificates that are trusted beside the usual ones, as PEM",
+        )
+        .secret(),
     ],
 };
 

@@ -40,7 +40,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.data_dir, PathBuf::from("data/health-monitor"));
     assert_eq!((config.durability, config.journal_max_bytes), (Durability::Disk, 2_147_483_648));
     assert_eq!((config.elasticsearch_enabled, config.log_format), (true, LogFormat::Auto));
-    assert_eq!(config.elasticsearch_url.expose(), "http://elasticsearch:9200");
+    assert_eq!(config.elasticsearch.url.expose(), "http://elasticsearch:9200");
     assert_eq!(config.access.mutations_per_minute, 60);
     assert_eq!((config.policy.max_in_flight, config.policy.max_in_flight_per_host), (64, 16));
     let urls: Vec<&str> = config.policy.services.iter().map(|service| service.url.as_str()).collect();
@@ -78,7 +78,7 @@ fn every_variable_of_the_original_still_works() {
     assert_eq!((image.interval.as_secs(), image.fall, image.fall_soft), (60, 10, 20));
     assert_eq!((image.cool_down.as_secs(), image.cool_down_max.as_secs()), (3_600, 3_600));
     assert!(!config.elasticsearch_enabled);
-    assert_eq!(config.elasticsearch_url.expose(), "http://elasticsearch-service:9200");
+    assert_eq!(config.elasticsearch.url.expose(), "http://elasticsearch-service:9200");
 }
 
 #[test]

@@ -1,16 +1,15 @@
 //! What an operator is told of the daemon itself: the first log line, and the checks of its readiness.
 
+use shared::elasticsearch::Shipping;
 use shared::engine::Handle;
 use shared::http::probes::Check;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::reachability::Reachability;
 use crate::config::Config;
 use crate::domain::network::QUORUM;
 use crate::domain::supervisor::Supervisor;
-
-/// Why nothing reaches Elasticsearch.
-const NOT_SHIPPED: &str = "this version keeps its whole history in the journal and sends nothing to Elasticsearch; set ELASTICSEARCH_ENABLED=false to say that this is as it should be";
 
 /// The first line of the log.
 pub(super) fn started(config: &Config, listener: &TcpListener, engine: &Handle<Supervisor>) {
@@ -35,20 +34,24 @@ pub(super) fn started(config: &Config, listener: &TcpListener, engine: &Handle<S
         healing_may_be_requested_by = access,
         data_dir = %config.data_dir.display(),
         journal_bytes = engine.journal().bytes,
+        elasticsearch = %elasticsearch(config),
         "watching"
     );
-    if config.elasticsearch_enabled {
-        tracing::warn!("{NOT_SHIPPED}");
-    }
+}
+
+/// Where recorded facts are shipped to.
+fn elasticsearch(config: &Config) -> String {
+    if config.elasticsearch_enabled { config.elasticsearch.url.to_string() } else { "off".to_owned() }
 }
 
 /// The checks of readiness.
 pub(super) fn checks(
     engine: &Handle<Supervisor>,
     reachability: &Reachability,
-    elasticsearch_enabled: bool,
+    shipping: Option<&watch::Receiver<Shipping>>,
 ) -> Vec<Check> {
     let journal = engine.journal();
+    let cursor = journal.cursor;
     let used = format!("{} of {} bytes used", journal.bytes, journal.max_bytes);
     let mut checks = vec![Check {
         name: "journal",
@@ -62,10 +65,7 @@ pub(super) fn checks(
         checks.push(Check { name: "docker", ok, is_required: false, detail });
     }
     checks.extend(guards(engine));
-    if elasticsearch_enabled {
-        let detail = Some(NOT_SHIPPED.to_owned());
-        checks.push(Check { name: "elasticsearch", ok: false, is_required: false, detail });
-    }
+    checks.extend(shipping.map(|shipping| super::shipping::check(&shipping.borrow(), cursor)));
     checks
 }
 
