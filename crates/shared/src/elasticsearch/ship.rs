@@ -16,6 +16,8 @@ use super::shipper::{Connection, Request, Sent, Shipper, Step, Totals, Trouble};
 use crate::clock::{Clock, Timestamp};
 use crate::journal::{Chunk, JournalError, Writer};
 
+/// How it fares is looked into this often at most, unless something has come back.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Pause after the journal could not be read or written, which it says itself.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -58,7 +60,15 @@ enum Back {
 pub async fn ship(source: Source, client: Client, clock: Arc<Clock>, publish: watch::Sender<Shipping>) {
     let status = source.journal.status();
     let shipper = Shipper::new(status.borrow().cursor.seq);
-    let mut courier = Courier { source, client, clock, publish, shipper, under_way: JoinSet::new() };
+    let mut courier = Courier {
+        source,
+        client,
+        clock,
+        publish,
+        shipper,
+        under_way: JoinSet::new(),
+        told_at: Timestamp::default(),
+    };
     courier.run(status).await;
 }
 
@@ -69,6 +79,7 @@ struct Courier {
     publish: watch::Sender<Shipping>,
     shipper: Shipper,
     under_way: JoinSet<Back>,
+    told_at: Timestamp,
 }
 
 impl Courier {
@@ -121,12 +132,16 @@ impl Courier {
         until: Option<Timestamp>,
         journal: &mut watch::Receiver<crate::journal::Status>,
     ) -> Option<()> {
-        self.tell().await;
         let now = self.clock.now();
+        if now.since(self.told_at) >= TELL_EVERY {
+            self.told_at = now;
+            self.tell().await;
+        }
         let pause = until.map(|until| until.since(now));
         tokio::select! {
             Some(back) = self.under_way.join_next() => {
                 // A task that broke leaves its batch in flight for ever; only a new start would help.
+                self.told_at = Timestamp::default();
                 match back {
                     Ok(back) => self.take(back),
                     Err(error) => {
@@ -136,7 +151,8 @@ impl Courier {
                     }
                 }
             }
-            changed = journal.changed() => changed.ok()?,
+            // While there is a moment to wait for, what is recorded meanwhile waits for it too.
+            changed = journal.changed(), if pause.is_none() => changed.ok()?,
             () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
         }
         Some(())
