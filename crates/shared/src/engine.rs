@@ -188,6 +188,7 @@ impl<D: Decider> Engine<D> {
                 "time has passed unseen; looking anew"
             );
             self.errands.abort_all();
+            self.orders.abort_all();
             turn.add(self.decider.restarted(now), None);
         }
         for Call { event, reply } in waiting {
@@ -279,8 +280,10 @@ impl<D: Decider> Engine<D> {
         if pause == RETRY.0 {
             tracing::error!(%error, "the journal cannot be written; nothing is done until it can");
         }
-        // What was under way is dropped, as a crash would; its results would speak of a state that is gone.
+        // What was under way is dropped, as a crash would; its results would speak of a state that is gone. An order
+        // that went on would meet the one that is decided after looking at what it has done so far.
         self.errands.abort_all();
+        self.orders.abort_all();
     }
 
     /// Goes on after a failed commit as after a crash: what was not recorded did not happen.
@@ -331,7 +334,8 @@ impl<D: Decider> Engine<D> {
                     let decision = self.decider.handle(call.event, now);
                     // Only the facts: new work would not end before the daemon does.
                     if let Err(error) = self.record(&decision.facts, now).await {
-                        tracing::error!(%error, "a last result could not be recorded");
+                        // The state has it and the journal has not, so it must not become the checkpoint.
+                        self.fail(&error, RETRY.0);
                         break;
                     }
                 }

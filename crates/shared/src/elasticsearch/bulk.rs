@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::connection::shortened;
+
 /// What has become of one document of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Item {
@@ -9,8 +11,10 @@ pub(super) enum Item {
     Created,
     /// It was there already: an earlier request had arrived, and its answer had not.
     Existing,
-    /// The server is too busy, or was interrupted: to be sent again.
-    Busy(String),
+    /// The server has too much to do: to be sent again.
+    Busy,
+    /// The server failed over it: to be sent again, and not for ever.
+    Failed(String),
     /// The server does not take this document, and never will.
     Refused(String),
     /// The server takes no document like it before somebody changes something there.
@@ -73,17 +77,34 @@ pub(super) fn items(answer: &[u8], documents: usize) -> Result<Vec<Item>, String
     Ok(answer.items.into_iter().map(|item| judge(item.create)).collect())
 }
 
+/// What the document itself is to blame for. Everything else may end, and must not cost a document: an index that is
+/// full or closed, a limit of shards, a missing pipeline.
+const FAULTS_OF_DOCUMENTS: [&str; 4] = [
+    "document_parsing_exception",
+    // The same in OpenSearch, and in Elasticsearch before 8.8.
+    "mapper_parsing_exception",
+    "strict_dynamic_mapping_exception",
+    // A term that is too long, a field of another kind than before.
+    "illegal_argument_exception",
+];
+
 fn judge(outcome: Outcome) -> Item {
     let kind = outcome.error.as_ref().and_then(|cause| cause.r#type.as_deref()).unwrap_or_default();
+    let is_to_blame = FAULTS_OF_DOCUMENTS.contains(&kind) && !is_about_the_server(&outcome);
     match outcome.status {
         200 | 201 => Item::Created,
         409 => Item::Existing,
-        429 | 500..=599 => Item::Busy(reason(outcome)),
-        401 | 403 => Item::Held(reason(outcome)),
-        // Where indices are not made by themselves, or may not be.
-        404 if kind == "index_not_found_exception" => Item::Held(reason(outcome)),
-        _ => Item::Refused(reason(outcome)),
+        429 | 503 => Item::Busy,
+        500..=599 => Item::Failed(reason(outcome)),
+        400 if is_to_blame => Item::Refused(reason(outcome)),
+        _ => Item::Held(reason(outcome)),
     }
+}
+
+/// Some limits of the server come as illegal arguments.
+fn is_about_the_server(outcome: &Outcome) -> bool {
+    let reason = outcome.error.as_ref().and_then(|cause| cause.reason.as_deref()).unwrap_or_default();
+    reason.contains("shards open") || reason.contains("pipeline")
 }
 
 fn reason(outcome: Outcome) -> String {
@@ -92,7 +113,7 @@ fn reason(outcome: Outcome) -> String {
     let kind = cause.r#type.unwrap_or_else(|| "error".to_owned());
     let deeper = cause.caused_by.and_then(|cause| cause.reason);
     let words: Vec<String> = cause.reason.into_iter().chain(deeper).collect();
-    format!("status {status}, {kind}: {}", words.join("; "))
+    shortened(&format!("status {status}, {kind}: {}", words.join("; ")))
 }
 
 #[cfg(test)]
@@ -112,23 +133,19 @@ mod tests {
         let answer = br#"{"items":[{"create":{"status":201}},{"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"exists"}}},
             {"create":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"full"}}},
             {"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"bad","caused_by":{"reason":"not a number"}}}},
+            {"create":{"status":500,"error":{"type":"null_pointer_exception","reason":"oops"}}},
+            {"create":{"status":400,"error":{"type":"validation_exception","reason":"this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open"}}},
+            {"create":{"status":400,"error":{"type":"index_closed_exception","reason":"closed"}}},
             {"create":{"status":404,"error":{"type":"index_not_found_exception","reason":"no such index"}}},
             {"create":{"status":403,"error":{"type":"security_exception","reason":"not yours"}}}]}"#;
-        let busy = "status 429, es_rejected_execution_exception: full".to_owned();
+        let items = items(answer, 9).unwrap();
+        assert_eq!(items[..3], [Item::Created, Item::Existing, Item::Busy]);
         let refused = "status 400, document_parsing_exception: bad; not a number".to_owned();
-        let missing = "status 404, index_not_found_exception: no such index".to_owned();
-        let held = "status 403, security_exception: not yours".to_owned();
-        assert_eq!(
-            items(answer, 6).unwrap(),
-            [
-                Item::Created,
-                Item::Existing,
-                Item::Busy(busy),
-                Item::Refused(refused),
-                Item::Held(missing),
-                Item::Held(held)
-            ]
-        );
+        assert_eq!(items[3], Item::Refused(refused));
+        assert_eq!(items[4], Item::Failed("status 500, null_pointer_exception: oops".to_owned()));
+        for held in &items[5..] {
+            assert!(matches!(held, Item::Held(_)), "it may end, and cost no document: {held:?}");
+        }
     }
 
     #[test]

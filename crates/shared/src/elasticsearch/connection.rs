@@ -18,6 +18,8 @@ use crate::config::HttpUrl;
 const ASKING: Duration = Duration::from_secs(10);
 /// How long a bulk request may take; the server may be busy with others.
 const SENDING: Duration = Duration::from_secs(60);
+/// How long the server may wait for a shard that is away before it answers for the documents of the others.
+const SHARD: &str = "20s";
 
 /// Where the server is, and who we are to it.
 #[derive(Clone, Debug)]
@@ -69,11 +71,18 @@ pub enum InvalidSettings {
 }
 
 /// The way to the server. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     transport: Transport,
     /// How the server is named in messages: without credentials.
     name: String,
+}
+
+/// Shows the name alone: what the client holds is shown with its secrets.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.name)
+    }
 }
 
 /// What the server answered.
@@ -97,7 +106,7 @@ impl Answer {
 }
 
 /// Reasons of servers can be pages long.
-fn shortened(reason: &str) -> String {
+pub(super) fn shortened(reason: &str) -> String {
     const MOST: usize = 300;
     let short: String = reason.chars().take(MOST).collect();
     if short.len() < reason.len() { format!("{short}…") } else { short }
@@ -156,9 +165,10 @@ impl Client {
         self.request(Method::Put, path, Some(body), ASKING, "application/json").await
     }
 
-    /// Sends the lines of a bulk request.
-    pub(super) async fn bulk(&self, path: &str, body: Vec<u8>) -> Result<Answer, String> {
-        self.request(Method::Post, path, Some(body), SENDING, "application/x-ndjson").await
+    /// Sends the lines of a bulk request, and gives what `filter` lets through of the answer.
+    pub(super) async fn bulk(&self, filter: &str, body: Vec<u8>) -> Result<Answer, String> {
+        let path = format!("_bulk?timeout={SHARD}&filter_path={filter}");
+        self.request(Method::Post, &path, Some(body), SENDING, "application/x-ndjson").await
     }
 
     async fn request(
@@ -245,7 +255,8 @@ mod tests {
         let password = SecretString::from("hunter2");
         let basic = Credentials::Basic { username: "elastic".into(), password };
         let settings = settings("http://me:topsecret@host:9200", Some(basic));
-        let shown = format!("{settings:?} {}", Client::new(&settings).unwrap().name());
+        let client = Client::new(&settings).unwrap();
+        let shown = format!("{settings:?} {client:?} {}", client.name());
         assert!(!shown.contains("hunter2") && !shown.contains("topsecret"), "{shown}");
     }
 

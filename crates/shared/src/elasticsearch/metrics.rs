@@ -50,7 +50,6 @@ impl Collector for ShippingCollector {
             ("existing", totals.existing),
             ("retried", totals.retried),
             ("dead", totals.dead),
-            ("lost", totals.lost),
             ("dropped", dropped),
         ] {
             ConstCounter::new(number).encode(family.encode_family(&[("result", result)])?)?;

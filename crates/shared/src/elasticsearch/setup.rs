@@ -68,11 +68,7 @@ pub async fn plan(client: &Client, streams: &[Stream], now: Timestamp) -> Result
 pub async fn setup(client: &Client, streams: &[Stream], now: Timestamp) -> Result<Vec<Planned>, SetupError> {
     let tasks = tasks(client, streams, now).await?;
     for task in tasks.iter().filter(|task| task.planned.change != Change::Keep) {
-        let answer = client.put(&task.path, &task.body).await.map_err(SetupError::Down)?;
-        let made_by_another = answer.status == 400 && answer.reason().contains("already exists");
-        if !made_by_another {
-            accepted(&answer, &task.planned.what)?;
-        }
+        make(client, task).await?;
     }
     Ok(tasks.into_iter().map(|task| task.planned).collect())
 }
@@ -106,7 +102,7 @@ async fn version(client: &Client, name: &str) -> Result<Option<Option<u64>>, Set
         return Ok(None);
     }
     accepted(&answer, &format!("template {name}"))?;
-    let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let found = object(&answer)?;
     Ok(Some(found["index_templates"][0]["index_template"]["version"].as_u64()))
 }
 
@@ -135,9 +131,29 @@ async fn standing(client: &Client, name: &str) -> Result<Standing, SetupError> {
         return Ok(Standing::Absent);
     }
     accepted(&answer, &format!("index {name}"))?;
-    let found: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let is_plain = found.as_object().is_some_and(|indices| indices.contains_key(name));
+    let is_plain = object(&answer)?.get(name).is_some();
     Ok(if is_plain { Standing::Plain } else { Standing::Alias })
+}
+
+/// The answer as an object. Whatever else answers 200 to everything is no Elasticsearch.
+fn object(answer: &Answer) -> Result<Value, SetupError> {
+    let read = serde_json::from_slice::<Value>(&answer.body).ok().filter(Value::is_object);
+    read.ok_or_else(|| SetupError::Refused(format!("{NOT_IT}: set ELASTICSEARCH_URL to where it answers")))
+}
+
+const NOT_IT: &str = "what answers is not an Elasticsearch";
+
+/// Has the server make something, which it must confirm.
+async fn make(client: &Client, task: &Task) -> Result<(), SetupError> {
+    let answer = client.put(&task.path, &task.body).await.map_err(SetupError::Down)?;
+    let was_made_by_another = answer.status == 400 && answer.reason().contains("already exists");
+    if was_made_by_another {
+        return Ok(());
+    }
+    accepted(&answer, &task.planned.what)?;
+    let is_acknowledged = object(&answer)?["acknowledged"] == true;
+    let unconfirmed = || SetupError::Down(format!("{} was not confirmed", task.planned.what));
+    if is_acknowledged { Ok(()) } else { Err(unconfirmed()) }
 }
 
 /// Whether the server did what it was asked.
@@ -159,9 +175,7 @@ pub(super) fn refusal(answer: &Answer) -> String {
         403 => format!(
             "Elasticsearch does not allow it ({reason}): docs/elasticsearch.md lists the privileges that are needed"
         ),
-        300..=399 | 404 | 405 => format!(
-            "the address is not that of an Elasticsearch ({reason}): set ELASTICSEARCH_URL to where it answers"
-        ),
+        300..=399 | 404 | 405 => format!("{NOT_IT} ({reason}): set ELASTICSEARCH_URL to where it answers"),
         _ => format!("Elasticsearch refuses ({reason})"),
     }
 }
@@ -189,11 +203,7 @@ pub(super) async fn prepare(client: &Client, streams: &[Stream]) -> Result<BTree
 async fn ensure(client: &Client, name: &str, body: Value, is_set_up: bool) -> Result<(), Trouble> {
     let made = async {
         let task = template(client, name, body).await?;
-        if task.planned.change != Change::Keep {
-            let answer = client.put(&task.path, &task.body).await.map_err(SetupError::Down)?;
-            accepted(&answer, &task.planned.what)?;
-        }
-        Ok(())
+        if task.planned.change == Change::Keep { Ok(()) } else { make(client, &task).await }
     };
     match made.await {
         Ok(()) => Ok(()),

@@ -99,7 +99,13 @@ impl Courier {
                         .spawn(async move { Back::Sent(request.batch, send(&client, request).await) });
                     Ok(())
                 }
-                Step::Advance(seq) => self.source.journal.advance(seq).await,
+                Step::Advance(seq) => {
+                    let noted = self.source.journal.advance(seq).await;
+                    if noted.is_ok() {
+                        self.shipper.noted(seq);
+                    }
+                    noted
+                }
                 Step::Wait(until) => match self.wait(until, &mut journal).await {
                     Some(()) => Ok(()),
                     None => return,
@@ -146,7 +152,8 @@ impl Courier {
                     Ok(back) => self.take(back),
                     Err(error) => {
                         tracing::error!(%error, "a request to Elasticsearch broke; beginning anew");
-                        self.under_way.abort_all();
+                        // Dropped with all that is under way, or its cancellations would come back one by one.
+                        self.under_way = JoinSet::new();
                         self.shipper = Shipper::new(self.source.journal.status().borrow().cursor.seq);
                     }
                 }
@@ -163,8 +170,15 @@ impl Courier {
         match back {
             Back::Prepared(outcome) => self.shipper.prepared(outcome, now, chance),
             Back::Sent(batch, outcome) => {
-                for (id, reason) in self.shipper.sent(batch, outcome, now, chance) {
-                    tracing::error!(id, reason, "Elasticsearch does not take a document");
+                let refused = self.shipper.sent(batch, outcome, now, chance);
+                if let Some((id, reason)) = refused.first() {
+                    let documents = refused.len();
+                    tracing::error!(
+                        documents,
+                        id,
+                        reason,
+                        "Elasticsearch does not take documents; they are laid aside"
+                    );
                 }
             }
         }
@@ -188,14 +202,14 @@ impl Courier {
 
 async fn send(client: &Client, request: Request) -> Sent {
     let Request { documents, body, .. } = request;
-    let answer = match client.bulk(&format!("_bulk?filter_path={FILTER}"), body).await {
+    let answer = match client.bulk(FILTER, body).await {
         Ok(answer) => answer,
-        Err(reason) => return Sent::Failed(Trouble::Down(reason)),
+        Err(reason) => return Sent::Unanswered(reason),
     };
     match answer.status {
         200 => match bulk::items(&answer.body, documents) {
             Ok(items) => Sent::Answered(items),
-            Err(reason) => Sent::Failed(Trouble::Down(reason)),
+            Err(reason) => Sent::Unanswered(reason),
         },
         413 => Sent::TooMuch { is_size: true, reason: answer.reason() },
         400 => Sent::TooMuch { is_size: false, reason: answer.reason() },

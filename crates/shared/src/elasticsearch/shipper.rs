@@ -1,11 +1,12 @@
 //! What is read, sent, sent again and noted as arrived: decided here, carried out elsewhere.
 //!
 //! Chunks of the journal become batches in their order. Several batches may be under way; a chunk counts as arrived
-//! when every document up to its end has. Nothing is ever given up because a server is away or full: only a
-//! document that the server itself does not take goes to the index of the dead, with the reason.
+//! when every document up to its end has. Nothing is ever given up because a server is away, full or refuses us: only a
+//! document that is itself to blame goes to the index of the dead, with the reason.
 
 mod batch;
 mod exchange;
+mod results;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::{Document, bulk};
 use crate::backoff::Backoff;
 use crate::clock::Timestamp;
 
-use batch::{Batch, Fate, Pending};
+use batch::{Batch, Pending};
 pub(super) use exchange::{Request, Sent, Step, Trouble};
 
 /// Bytes of one request, before the server says that it takes less.
@@ -68,8 +69,6 @@ pub struct Totals {
     pub existing: u64,
     /// Documents that were not taken, and are kept in the index of the dead.
     pub dead: u64,
-    /// Documents that not even the index of the dead took.
-    pub lost: u64,
     /// Times that a document was to be sent again.
     pub retried: u64,
 }
@@ -81,6 +80,8 @@ pub(super) struct Shipper {
     plain: BTreeSet<&'static str>,
     batches: VecDeque<Batch>,
     next_batch: u64,
+    /// Whether the server was found ready since it last failed.
+    is_prepared: bool,
     /// The last chunk that was read, that has arrived, and that was noted as arrived.
     read_to: u64,
     arrived_to: u64,
@@ -94,7 +95,9 @@ pub(super) struct Shipper {
     not_before: Timestamp,
     failures: u32,
     parallel: usize,
+    /// Bytes of the next batches, and the most that the server takes.
     bytes: usize,
+    most_bytes: usize,
     totals: Totals,
 }
 
@@ -106,6 +109,7 @@ impl Shipper {
             plain: BTreeSet::new(),
             batches: VecDeque::new(),
             next_batch: 0,
+            is_prepared: false,
             read_to: arrived_to,
             arrived_to,
             noted_to: arrived_to,
@@ -117,6 +121,7 @@ impl Shipper {
             failures: 0,
             parallel: 1,
             bytes: MOST_BYTES,
+            most_bytes: MOST_BYTES,
             totals: Totals::default(),
         }
     }
@@ -141,7 +146,6 @@ impl Shipper {
     pub(super) fn next(&mut self, now: Timestamp, last: u64) -> Step {
         self.settle();
         if self.arrived_to > self.noted_to {
-            self.noted_to = self.arrived_to;
             return Step::Advance(self.arrived_to);
         }
         if self.is_preparing {
@@ -150,20 +154,22 @@ impl Shipper {
         if now < self.not_before {
             return Step::Wait(Some(self.not_before));
         }
-        match self.connection {
-            Connection::Up => self.next_while_up(now, last),
-            Connection::Unknown | Connection::Down { .. } | Connection::Held { .. } => self.prepare(),
-        }
+        if self.is_prepared { self.next_while_prepared(now, last) } else { self.prepare() }
     }
 
-    fn next_while_up(&mut self, now: Timestamp, last: u64) -> Step {
+    /// The journal has taken down that everything up to this chunk has arrived.
+    pub(super) fn noted(&mut self, seq: u64) {
+        self.noted_to = seq;
+    }
+
+    fn next_while_prepared(&mut self, now: Timestamp, last: u64) -> Step {
         let in_flight = self.in_flight();
-        let ready = self.batches.iter().position(Batch::is_ready);
-        if let Some(place) = ready.filter(|_| in_flight < self.parallel) {
+        // One that comes back again and again must not hold up the others.
+        let ready = self.batches.iter().enumerate().filter(|(_, batch)| batch.is_ready());
+        let next = ready.min_by_key(|(_, batch)| batch.tries()).map(|(place, _)| place);
+        if let Some(place) = next.filter(|_| in_flight < self.parallel) {
             // The first document of a day makes its index, and that needs the template.
-            let newest = self.batches[place].newest_day();
-            if newest > self.prepared_for {
-                self.prepared_for = newest;
+            if self.batches[place].newest_day() > self.prepared_for {
                 return self.prepare();
             }
             let request = self.batches[place].send(&self.plain);
@@ -196,9 +202,13 @@ impl Shipper {
         match outcome {
             Ok(plain) => {
                 self.plain = plain;
-                self.prepared_for = day(now).max(std::mem::take(&mut self.prepared_for));
-                self.connection = Connection::Up;
-                self.failures = 0;
+                self.is_prepared = true;
+                let newest = self.batches.iter().map(Batch::newest_day).max().unwrap_or_default();
+                self.prepared_for = day(now).max(newest);
+                // A server that answers questions and takes no documents is not well before it has taken some.
+                if self.failures == 0 || self.batches.is_empty() {
+                    self.succeed();
+                }
             }
             Err(trouble) => self.fail(trouble, now, chance),
         }
@@ -232,131 +242,6 @@ impl Shipper {
     fn new_batch(&mut self) -> Batch {
         self.next_batch += 1;
         Batch::new(self.next_batch, (self.bytes, MOST_DOCUMENTS))
-    }
-
-    /// A request has come back. Gives the documents that the server did not take: identity and reason.
-    pub(super) fn sent(
-        &mut self,
-        batch: u64,
-        outcome: Sent,
-        now: Timestamp,
-        chance: f64,
-    ) -> Vec<(String, String)> {
-        let Some(place) = self.batches.iter().position(|known| known.id == batch) else { return Vec::new() };
-        self.batches[place].returned();
-        match outcome {
-            Sent::Answered(items) => self.answered(place, items, now, chance),
-            Sent::TooMuch { is_size, reason } => self.divide(place, is_size, reason),
-            Sent::Busy => {
-                self.totals.retried += self.batches[place].len() as u64;
-                self.slow_down(now, chance);
-                Vec::new()
-            }
-            Sent::Failed(trouble) => {
-                self.totals.retried += self.batches[place].len() as u64;
-                self.fail(trouble, now, chance);
-                Vec::new()
-            }
-        }
-    }
-
-    fn answered(
-        &mut self,
-        place: usize,
-        items: Vec<Item>,
-        now: Timestamp,
-        chance: f64,
-    ) -> Vec<(String, String)> {
-        let (mut is_busy, mut held, mut refused) = (false, None, Vec::new());
-        let batch = &mut self.batches[place];
-        let totals = &mut self.totals;
-        batch.keep(items, |pending, item| match item {
-            Item::Created if pending.is_dead() => {
-                totals.dead += 1;
-                Fate::Gone
-            }
-            Item::Created => {
-                totals.shipped += 1;
-                Fate::Gone
-            }
-            Item::Existing => {
-                totals.existing += 1;
-                Fate::Gone
-            }
-            Item::Busy(_) => {
-                totals.retried += 1;
-                is_busy = true;
-                Fate::Stays
-            }
-            Item::Held(reason) => {
-                totals.retried += 1;
-                held = Some(reason);
-                Fate::Stays
-            }
-            Item::Refused(reason) => {
-                refused.push((pending.document.id.clone(), reason.clone()));
-                if pending.is_dead() {
-                    totals.lost += 1;
-                    Fate::Gone
-                } else {
-                    Fate::Dies(reason)
-                }
-            }
-        });
-        if let Some(reason) = held {
-            self.fail(Trouble::Held(reason), now, chance);
-        } else if is_busy {
-            self.slow_down(now, chance);
-        } else {
-            self.failures = 0;
-            let most = if self.is_behind { MOST_PARALLEL } else { 1 };
-            self.parallel = (self.parallel + 1).min(most).max(1);
-        }
-        refused
-    }
-
-    /// Halves what was too much; a single document that is too much dies.
-    fn divide(&mut self, place: usize, is_size: bool, reason: String) -> Vec<(String, String)> {
-        if is_size {
-            self.bytes = (self.batches[place].bytes() / 2).clamp(LEAST_BYTES, self.bytes);
-        }
-        let batch = &mut self.batches[place];
-        if batch.len() > 1 {
-            self.next_batch += 1;
-            let second = batch.split(self.next_batch);
-            self.batches.insert(place + 1, second);
-            return Vec::new();
-        }
-        let Some(last) = batch.take_one() else { return Vec::new() };
-        let refused = vec![(last.document.id.clone(), reason.clone())];
-        if last.is_dead() {
-            self.totals.lost += 1;
-        } else {
-            batch.push(last.died(reason));
-        }
-        refused
-    }
-
-    fn slow_down(&mut self, now: Timestamp, chance: f64) {
-        self.failures = self.failures.saturating_add(1);
-        self.parallel = 1;
-        self.not_before = now + BACKOFF.after(self.failures, chance);
-    }
-
-    fn fail(&mut self, trouble: Trouble, now: Timestamp, chance: f64) {
-        self.slow_down(now, chance);
-        let (since, was_up) = match &self.connection {
-            Connection::Down { since, .. } | Connection::Held { since, .. } => (*since, false),
-            Connection::Unknown | Connection::Up => (now, true),
-        };
-        self.connection = match trouble {
-            Trouble::Down(reason) => Connection::Down { since, reason },
-            Trouble::Held(reason) => {
-                let failures = if was_up { 1 } else { self.failures };
-                self.not_before = now + HELD.after(failures, chance);
-                Connection::Held { since, reason }
-            }
-        };
     }
 
     /// Batches without documents are done; chunks arrive in their order.

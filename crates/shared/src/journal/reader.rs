@@ -4,12 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 
 use super::JournalError;
 use super::chunk::decompress;
 use super::cursor::{signed, unsigned};
+use super::salvage::is_damage;
 use crate::clock::Timestamp;
+
+/// Chunks that are looked for one by one beyond a damaged one: some hundred damaged pages.
+const MOST_DAMAGED: u64 = 10_000;
 
 /// The facts of one commit, as they are in the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,22 +95,50 @@ fn chunks_after(connection: &Connection, seq: u64, max_bytes: usize) -> Result<V
         connection.prepare_cached("SELECT seq, at, bytes FROM chunk WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = statement.query([signed(seq)])?;
     let (mut chunks, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let seq = unsigned(row.get(0)?);
-        let lines = match decompress(&row.get::<_, Vec<u8>>(2)?) {
-            Ok(lines) => lines,
-            // Whoever follows the journal must get past it.
-            Err(error) => {
-                tracing::error!(seq, %error, "facts of one commit are lost to those who read the journal");
-                continue;
-            }
+    loop {
+        let row = match rows.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(chunks),
+            Err(error) if is_damage(&error) && chunks.is_empty() => return beyond_damage(connection, seq),
+            Err(error) if is_damage(&error) => return Ok(chunks),
+            Err(error) => return Err(error.into()),
         };
-        bytes += lines.len();
+        let Some(chunk) = chunk(row)? else { continue };
+        bytes += chunk.lines.len();
         if bytes > max_bytes && !chunks.is_empty() {
-            break;
+            return Ok(chunks);
         }
-        let at = Timestamp::from_micros(row.get(1)?);
-        chunks.push(Chunk { seq, at, lines });
+        chunks.push(chunk);
     }
-    Ok(chunks)
+}
+
+/// The next chunk that can be read beyond damaged pages of the file, which a walk along it does not get past.
+fn beyond_damage(connection: &Connection, seq: u64) -> Result<Vec<Chunk>, JournalError> {
+    for next in seq + 1..=seq + MOST_DAMAGED {
+        let mut statement = connection.prepare_cached("SELECT seq, at, bytes FROM chunk WHERE seq = ?1")?;
+        let mut rows = statement.query([signed(next)])?;
+        if let Ok(Some(row)) = rows.next()
+            && let Some(chunk) = chunk(row)?
+        {
+            tracing::error!(
+                after = seq,
+                until = next,
+                "facts are lost to those who read the journal: it is damaged"
+            );
+            return Ok(vec![chunk]);
+        }
+    }
+    Err(JournalError::Damaged(format!("nothing can be read after chunk {seq}")))
+}
+
+/// The chunk of a row; none when its bytes are damaged. Whoever follows the journal must get past it.
+fn chunk(row: &Row<'_>) -> Result<Option<Chunk>, JournalError> {
+    let (seq, at) = (unsigned(row.get(0)?), Timestamp::from_micros(row.get(1)?));
+    match decompress(&row.get::<_, Vec<u8>>(2)?) {
+        Ok(lines) => Ok(Some(Chunk { seq, at, lines })),
+        Err(error) => {
+            tracing::error!(seq, %error, "facts of one commit are lost to those who read the journal");
+            Ok(None)
+        }
+    }
 }

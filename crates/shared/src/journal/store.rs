@@ -62,8 +62,11 @@ impl Store {
         let next_seq = number("SELECT coalesce(max(seq), 0) FROM chunk")?.max(checkpoint_seq) + 1;
         let generation = u32::try_from(number("SELECT generation FROM identity")?).unwrap_or(0);
         let mut cursor = cursor::read(&connection)?;
-        // What was lost with a damaged file must not be waited for: the numbers are given anew.
-        cursor.seq = cursor.seq.min(next_seq - 1);
+        if cursor.seq >= next_seq {
+            // What was lost with a damaged file must not be waited for: its numbers are given anew.
+            cursor.seq = next_seq - 1;
+            cursor::write(&connection, cursor)?;
+        }
         let Settings { max_bytes, retention, ships, .. } = *settings;
         Ok(Self {
             connection,
@@ -103,6 +106,10 @@ impl Store {
 
     /// Writes the compressed state that all facts up to a chunk give, and makes room.
     pub(super) fn checkpoint(&mut self, seq: u64, at: Timestamp, state: &[u8]) -> Result<(), JournalError> {
+        if seq < self.checkpoint_seq {
+            // A later one was written meanwhile, and what it covers may be gone.
+            return Ok(());
+        }
         // The new state needs room beside the old one; what the old one covers can make it.
         while let Err(error) = self.write_checkpoint(seq, at, state) {
             if !matches!(error, JournalError::Full { .. }) || self.trim()? == 0 {
@@ -113,7 +120,8 @@ impl Store {
         let expired = (at - self.retention).as_micros();
         let expendable = if self.holds_unshipped() { seq.min(self.cursor.seq) } else { seq };
         self.connection.execute(
-            "DELETE FROM chunk WHERE seq IN (SELECT seq FROM chunk WHERE seq <= ?1 AND at < ?2 ORDER BY seq LIMIT ?3)",
+            // Only the oldest are looked at: time grows with the number, and a look at all would make appends wait.
+            "DELETE FROM chunk WHERE at < ?2 AND seq IN (SELECT seq FROM chunk WHERE seq <= ?1 ORDER BY seq LIMIT ?3)",
             params![signed(expendable), expired, TRIM],
         )?;
         while self.used()? > self.max_bytes - self.max_bytes / RESERVE {
@@ -134,9 +142,9 @@ impl Store {
     /// were still to be shipped are counted as dropped.
     fn trim(&mut self) -> Result<usize, JournalError> {
         let checkpoint = signed(self.checkpoint_seq);
-        let covered: i64 =
-            self.connection
-                .query_row("SELECT count(*) FROM chunk WHERE seq <= ?1", [checkpoint], |row| row.get(0))?;
+        let first: Option<i64> =
+            self.connection.query_row("SELECT min(seq) FROM chunk", [], |row| row.get(0))?;
+        let covered = first.map_or(0, |first| checkpoint - first + 1);
         let oldest = "SELECT seq FROM chunk WHERE seq <= ?1 ORDER BY seq LIMIT ?2";
         let limit = (covered / 8).clamp(1, TRIM);
         let transaction = self.connection.transaction()?;

@@ -207,6 +207,27 @@ async fn what_is_still_to_be_shipped_is_saved_from_a_damaged_journal() {
 }
 
 #[tokio::test]
+async fn numbers_that_are_given_anew_after_damage_are_shipped() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings { ships: true, ..settings(directory.path()) };
+    let writer = Writer::open(&settings).unwrap();
+    for n in 1..=10 {
+        writer.append(at(n), &[fact(n)]).await.unwrap();
+    }
+    writer.advance(10).await.unwrap();
+    drop(writer);
+    drop(reopen(&settings).await);
+    flip_a_bit(directory.path(), 6);
+    let writer = reopen(&settings).await;
+    assert_eq!(writer.status().borrow().cursor.seq, 5);
+    for n in 11..=20 {
+        writer.append(at(n), &[fact(n)]).await.unwrap();
+    }
+    drop(writer);
+    assert_eq!(reopen(&settings).await.status().borrow().cursor.seq, 5, "after another start too");
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_journal_is_set_aside() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(

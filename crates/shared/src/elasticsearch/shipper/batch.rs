@@ -74,6 +74,7 @@ pub(super) struct Batch {
     bytes: usize,
     most: (usize, usize),
     is_in_flight: bool,
+    tries: u32,
 }
 
 impl Batch {
@@ -85,6 +86,7 @@ impl Batch {
             bytes: 0,
             most: (bytes, documents),
             is_in_flight: false,
+            tries: 0,
         }
     }
 
@@ -120,6 +122,11 @@ impl Batch {
         self.is_in_flight
     }
 
+    /// How often it was sent.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// The latest day of its documents.
     pub(super) fn newest_day(&self) -> String {
         let newest = self.documents.iter().map(|pending| pending.document.at).max();
@@ -129,6 +136,7 @@ impl Batch {
     /// The request that carries it; in flight from now on.
     pub(super) fn send(&mut self, plain: &BTreeSet<&'static str>) -> Request {
         self.is_in_flight = true;
+        self.tries = self.tries.saturating_add(1);
         let mut body = Vec::with_capacity(self.bytes);
         for Pending { document, is_dead } in &self.documents {
             bulk::push(&mut body, &index_of(document, plain, *is_dead), &document.id, &document.body);
@@ -158,6 +166,7 @@ impl Batch {
     pub(super) fn split(&mut self, id: u64) -> Self {
         let mut second = Self::new(id, self.most);
         second.ends = self.ends.take();
+        second.tries = self.tries;
         let half = self.documents.len() / 2;
         for pending in self.documents.drain(half..) {
             second.bytes += pending.size();

@@ -26,6 +26,8 @@ pub(in super::super) enum Sent {
     },
     /// The server has too much to do.
     Busy,
+    /// No whole answer came: it may have been too much for the way.
+    Unanswered(String),
     /// It was not answered, or not as a bulk request is.
     Failed(Trouble),
 }

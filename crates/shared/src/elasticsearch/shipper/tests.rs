@@ -112,7 +112,10 @@ impl World {
             Step::Advance(seq) => {
                 assert!(seq > self.noted);
                 self.check_arrived(seq);
-                self.noted = seq;
+                if !self.chance(0.1) {
+                    self.noted = seq;
+                    self.shipper.noted(seq);
+                }
             }
             Step::Wait(until) => self.wait(until),
         }
@@ -185,7 +188,7 @@ impl World {
             let part = |name: &str| head["create"][name].as_str().unwrap().to_owned();
             let key = (part("_index"), part("_id"));
             items.push(if self.chance(0.1) {
-                Item::Busy("full".into())
+                Item::Busy
             } else if contains(body, POISON) && key.0 != "events-dead" {
                 Item::Refused("poison".into())
             } else if self.server.insert(key) {
@@ -277,7 +280,7 @@ fn only_the_busy_ones_among_the_documents_are_sent_again() {
     let now = Timestamp::from_micros(1_764_000_000_000_000);
     let mut shipper = with_two(now);
     let request = sent(&mut shipper, now);
-    let items = vec![Item::Busy("full".into()), Item::Created];
+    let items = vec![Item::Busy, Item::Created];
     shipper.sent(request.batch, Sent::Answered(items), now, 1.0);
     let Step::Wait(Some(until)) = shipper.next(now, 2) else { panic!("it does not wait") };
     let request = sent(&mut shipper, until);
@@ -286,7 +289,7 @@ fn only_the_busy_ones_among_the_documents_are_sent_again() {
 }
 
 #[test]
-fn a_document_that_is_not_taken_goes_to_the_dead_with_the_reason_and_lets_the_others_pass() {
+fn a_document_that_is_to_blame_goes_to_the_dead_with_the_reason_and_lets_the_others_pass() {
     let now = Timestamp::from_micros(1_764_000_000_000_000);
     let mut shipper = with_two(now);
     let request = sent(&mut shipper, now);
@@ -296,9 +299,99 @@ fn a_document_that_is_not_taken_goes_to_the_dead_with_the_reason_and_lets_the_ot
     let request = sent(&mut shipper, now);
     let body = String::from_utf8(request.body).unwrap();
     assert!(body.contains("events-dead") && body.contains("not a number"), "{body}");
-    shipper.sent(request.batch, Sent::Answered(vec![Item::Refused("full".into())]), now, 1.0);
-    assert_eq!(shipper.next(now, 2), Step::Advance(2), "what not even the dead take holds nobody up");
-    assert_eq!(shipper.totals(), Totals { shipped: 1, lost: 1, ..Totals::default() });
+    shipper.sent(request.batch, Sent::Answered(vec![Item::Created]), now, 1.0);
+    assert_eq!(shipper.next(now, 2), Step::Advance(2));
+    assert_eq!(shipper.totals(), Totals { shipped: 1, dead: 1, ..Totals::default() });
+}
+
+#[test]
+fn what_not_even_the_dead_take_waits_for_somebody_to_look() {
+    let now = Timestamp::from_micros(1_764_000_000_000_000);
+    let mut shipper = with_two(now);
+    let request = sent(&mut shipper, now);
+    let items = vec![Item::Refused("not a number".into()), Item::Created];
+    shipper.sent(request.batch, Sent::Answered(items), now, 1.0);
+    let request = sent(&mut shipper, now);
+    shipper.sent(request.batch, Sent::Answered(vec![Item::Refused("no".into())]), now, 1.0);
+    assert!(matches!(shipper.connection(), Connection::Held { .. }), "it is not given up");
+    assert!(matches!(shipper.next(now, 2), Step::Wait(Some(_))));
+}
+
+#[test]
+fn a_server_that_answers_every_request_with_400_costs_one_move_to_the_dead_and_no_document() {
+    let now = Timestamp::from_micros(1_764_000_000_000_000);
+    let mut shipper = with_two(now);
+    for _ in 0..10 {
+        let Step::Send(request) = shipper.next(now, 2) else { break };
+        let refused = Sent::TooMuch { is_size: false, reason: "status 400".into() };
+        shipper.sent(request.batch, refused, now, 1.0);
+    }
+    assert!(matches!(shipper.connection(), Connection::Held { .. }));
+    assert_eq!((shipper.totals().dead, shipper.arrived_to()), (0, 0));
+}
+
+#[test]
+fn pauses_grow_although_the_server_answers_questions_between_the_failures() {
+    let mut now = Timestamp::from_micros(1_764_000_000_000_000);
+    let mut shipper = with_two(now);
+    let since = now;
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let request = sent(&mut shipper, now);
+        shipper.sent(request.batch, Sent::Failed(Trouble::Down("status 500".into())), now, 1.0);
+        let Step::Wait(Some(until)) = shipper.next(now, 2) else { panic!("it does not wait") };
+        pauses.push(until.since(now));
+        now = until;
+        assert_eq!(shipper.next(now, 2), Step::Prepare);
+        shipper.prepared(Ok(BTreeSet::new()), now, 1.0);
+        let Connection::Down { since: shown, .. } = shipper.connection() else { panic!("shown as well") };
+        assert_eq!(*shown, since);
+    }
+    assert!(pauses.is_sorted() && pauses.last() == Some(&BACKOFF.longest), "{pauses:?}");
+}
+
+#[test]
+fn a_document_over_which_the_server_always_fails_holds_nobody_up_and_dies_in_the_end() {
+    let mut now = Timestamp::from_micros(1_764_000_000_000_000);
+    let mut shipper = with_two(now);
+    let mut shipped_at = None;
+    for round in 0..40 {
+        match shipper.next(now, 2) {
+            Step::Send(request) => {
+                let body = String::from_utf8(request.body).unwrap();
+                let item = |line: &str| match line.contains("\"_id\":\"1\"") && !line.contains("-dead") {
+                    true => Item::Failed("oops".into()),
+                    false => Item::Created,
+                };
+                let items = body.lines().step_by(2).map(item).collect();
+                shipper.sent(request.batch, Sent::Answered(items), now, 1.0);
+                if shipper.totals().shipped == 1 {
+                    shipped_at.get_or_insert(round);
+                }
+            }
+            Step::Wait(Some(until)) => now = until,
+            Step::Advance(2) => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(shipped_at, Some(0));
+    assert_eq!(shipper.totals().dead, 1);
+}
+
+#[test]
+fn what_a_slow_way_does_not_carry_is_sent_in_smaller_pieces_and_larger_ones_again_later() {
+    let now = Timestamp::from_micros(1_764_000_000_000_000);
+    let mut shipper = with_two(now);
+    let request = sent(&mut shipper, now);
+    shipper.sent(request.batch, Sent::Unanswered("no answer within 60 s".into()), now, 1.0);
+    assert_eq!(shipper.bytes, LEAST_BYTES);
+    let Step::Wait(Some(later)) = shipper.next(now, 2) else { panic!("it does not wait") };
+    assert_eq!(shipper.next(later, 2), Step::Prepare);
+    shipper.prepared(Ok(BTreeSet::new()), later, 1.0);
+    let request = sent(&mut shipper, later);
+    assert_eq!(request.documents, 1);
+    shipper.sent(request.batch, Sent::Answered(vec![Item::Created]), later, 1.0);
+    assert_eq!(shipper.bytes, LEAST_BYTES * 2);
 }
 
 #[test]
@@ -310,7 +403,7 @@ fn a_request_that_is_too_large_is_halved_and_later_ones_are_smaller() {
     shipper.sent(request.batch, too_large, now, 1.0);
     assert_eq!(sent(&mut shipper, now).documents, 1);
     let Step::Wait(None) = shipper.next(now, 2) else { panic!("one request at a time after trouble") };
-    assert_eq!(shipper.bytes, LEAST_BYTES);
+    assert_eq!((shipper.bytes, shipper.most_bytes), (LEAST_BYTES, LEAST_BYTES));
 }
 
 #[test]
@@ -320,6 +413,7 @@ fn the_templates_are_looked_for_before_the_first_document_of_a_day() {
     let request = sent(&mut shipper, now);
     shipper.sent(request.batch, Sent::Answered(vec![Item::Created, Item::Created]), now, 1.0);
     assert_eq!(shipper.next(now, 2), Step::Advance(2));
+    shipper.noted(2);
     let tomorrow = now + Duration::from_secs(86_400);
     let Step::Read { after: 2, last: 3, .. } = shipper.next(tomorrow, 3) else { panic!("it does not read") };
     shipper.read(vec![(3, vec![Document { at: tomorrow, ..document(3) }])], 3, tomorrow);
@@ -336,9 +430,12 @@ fn a_chunk_of_nothing_to_ship_and_one_that_is_gone_hold_nobody_up() {
     shipper.prepared(Ok(BTreeSet::new()), now, 0.5);
     shipper.read(vec![(1, vec![])], 2, now);
     assert_eq!(shipper.next(now, 2), Step::Advance(1));
+    shipper.noted(1);
     let later = now + GATHER;
     assert!(matches!(shipper.next(later, 2), Step::Read { after: 1, .. }));
     shipper.read(vec![], 2, later);
     assert_eq!(shipper.next(later, 2), Step::Advance(2));
+    assert_eq!(shipper.next(later, 2), Step::Advance(2), "until it is noted");
+    shipper.noted(2);
     assert_eq!(shipper.next(later, 2), Step::Wait(None));
 }
