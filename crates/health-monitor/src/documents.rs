@@ -7,14 +7,13 @@
 mod fields;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::elasticsearch::{Document, Stream};
-use shared::order::OrderId;
 
 use crate::domain::fact::{Fact, ServiceError};
-use crate::domain::reading::{ErrorEntry, Severity, Status};
-use crate::domain::recovery::{Guard, Outcome, Phase, Recovery};
+use crate::domain::reading::{Severity, Status};
+use crate::domain::recovery::{Outcome, Phase, Recovery};
 use crate::domain::rollup::CheckRollup;
 
 /// Failing probes.
@@ -45,24 +44,38 @@ struct Envelope {
     at: Timestamp,
 }
 
-/// The document of a line of the journal. None when the line cannot be read, which the log tells.
+/// The document of a line of the journal. A fact of another version, which cannot be read, is shipped as the text that
+/// it is. None when not even the line is one of a journal, which the log tells.
 pub fn document(line: &[u8]) -> Option<Document> {
-    match read(line) {
+    let read = serde_json::from_slice(line).and_then(|Envelope { _id: id, at }| {
+        let (stream, body) = match serde_json::from_slice(line) {
+            Ok(fact) => body(at, &fact)?,
+            Err(error) => (EVENTS, unreadable(at, line, &error)?),
+        };
+        Ok(Document { stream, id, at, body })
+    });
+    match read {
         Ok(document) => Some(document),
         Err(error) => {
-            tracing::error!(%error, "a recorded fact cannot be read, and is not shipped");
+            tracing::error!(%error, "a line of the journal cannot be read, and is not shipped");
             None
         }
     }
 }
 
-fn read(line: &[u8]) -> serde_json::Result<Document> {
-    let Envelope { _id: id, at } = serde_json::from_slice(line)?;
-    let fact: Fact = serde_json::from_slice(line)?;
-    let (stream, body) = match &fact {
+fn unreadable(at: Timestamp, line: &[u8], error: &serde_json::Error) -> serde_json::Result<Vec<u8>> {
+    let mut body = serde_json::to_value(Head::new(at, "unreadable", EVENTS, "unreadable", None))?;
+    body["reason"] = format!("the fact is of another version ({error})").into();
+    body["payload"] = String::from_utf8_lossy(line).into();
+    serde_json::to_vec(&body)
+}
+
+/// The stream and the document of a fact.
+fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>)> {
+    Ok(match fact {
         Fact::ServiceError(error) => (ERRORS, serde_json::to_vec(&ErrorDocument::new(at, error))?),
         Fact::Recovery(recovery) if recovery.phase == Phase::Finished => {
-            (RECOVERY, serde_json::to_vec(&RecoveryDocument::new(at, recovery))?)
+            (RECOVERY, serde_json::to_vec(&recovered(at, fact, recovery)?)?)
         }
         Fact::CheckRollup(minute) => (CHECKS, serde_json::to_vec(&CheckDocument::new(at, minute))?),
         Fact::MonitorStarted { .. }
@@ -77,9 +90,8 @@ fn read(line: &[u8]) -> serde_json::Result<Document> {
         | Fact::Flapping { .. }
         | Fact::Pause(_)
         | Fact::Resumed { .. }
-        | Fact::GuardReset { .. } => (EVENTS, serde_json::to_vec(&event(at, &fact)?)?),
-    };
-    Ok(Document { stream, id, at, body })
+        | Fact::GuardReset { .. } => (EVENTS, serde_json::to_vec(&event(at, fact)?)?),
+    })
 }
 
 /// What every document has.
@@ -153,76 +165,20 @@ impl<'a> ErrorDocument<'a> {
     }
 }
 
-/// A recovery that is over: the members of the contract, then ours, with every duration as a number.
-#[derive(Serialize)]
-struct RecoveryDocument<'a> {
-    #[serde(flatten)]
-    head: Head,
-    service: &'a str,
-    action: &'static str,
-    failure_count: u32,
-    recent_errors: &'a [ErrorEntry],
-    recovery_id: OrderId,
-    incident_id: OrderId,
-    trigger: &'static str,
-    healing_action: &'static str,
-    target: String,
-    outcome: Option<&'static str>,
-    reason: Option<&'a str>,
-    guard: Option<&'static str>,
-    would_act: bool,
-    has_acted: bool,
-    attempt: u32,
-    failed_at: Option<Timestamp>,
-    detected_at: Option<Timestamp>,
-    started_at: Timestamp,
-    accepted_at: Option<Timestamp>,
-    instance_changed_at: Option<Timestamp>,
-    verified_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-    time_to_recover_seconds: Option<f64>,
-    detection_seconds: Option<f64>,
-    action_seconds: Option<f64>,
-    verification_seconds: Option<f64>,
-    instance_before: Option<&'a str>,
-    instance_after: Option<&'a str>,
-}
-
-impl<'a> RecoveryDocument<'a> {
-    fn new(at: Timestamp, recovery: &'a Recovery) -> Self {
-        let action = recovery.action.as_str();
-        Self {
-            head: Head::new(at, "auto_healing", RECOVERY, action, recovery.outcome.map(ecs_outcome)),
-            service: recovery.service.as_str(),
-            action: "auto_heal",
-            failure_count: recovery.failure_count,
-            recent_errors: &recovery.recent_errors,
-            recovery_id: recovery.recovery_id,
-            incident_id: recovery.incident_id,
-            trigger: recovery.trigger.as_str(),
-            healing_action: action,
-            target: recovery.target.to_string(),
-            outcome: recovery.outcome.map(Outcome::as_str),
-            reason: recovery.reason.as_deref(),
-            guard: recovery.guard.map(Guard::as_str),
-            would_act: recovery.would_act,
-            has_acted: recovery.has_acted,
-            attempt: recovery.attempt,
-            failed_at: recovery.failed_at,
-            detected_at: recovery.detected_at,
-            started_at: recovery.started_at,
-            accepted_at: recovery.accepted_at,
-            instance_changed_at: recovery.instance_changed_at,
-            verified_at: recovery.verified_at,
-            finished_at: recovery.finished_at,
-            time_to_recover_seconds: recovery.time_to_recover_seconds,
-            detection_seconds: seconds(recovery.failed_at, recovery.detected_at),
-            action_seconds: seconds(Some(recovery.started_at), recovery.accepted_at),
-            verification_seconds: seconds(recovery.accepted_at, recovery.verified_at),
-            instance_before: recovery.instance_before.as_deref(),
-            instance_after: recovery.instance_after.as_deref(),
-        }
-    }
+/// A recovery that is over: all its members, the contract's words in place of ours where they differ, and every
+/// duration as a number.
+fn recovered(at: Timestamp, fact: &Fact, recovery: &Recovery) -> serde_json::Result<Value> {
+    let action = recovery.action.as_str();
+    let outcome = recovery.outcome.map(ecs_outcome);
+    let mut body = with_members(Head::new(at, "auto_healing", RECOVERY, action, outcome), fact)?;
+    body["type"] = "auto_healing".into();
+    body["action"] = "auto_heal".into();
+    body["healing_action"] = action.into();
+    body["target"] = recovery.target.to_string().into();
+    body["detection_seconds"] = seconds(recovery.failed_at, recovery.detected_at).into();
+    body["action_seconds"] = seconds(Some(recovery.started_at), recovery.accepted_at).into();
+    body["verification_seconds"] = seconds(recovery.accepted_at, recovery.verified_at).into();
+    Ok(body)
 }
 
 fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
@@ -282,14 +238,16 @@ impl<'a> CheckDocument<'a> {
 
 /// Any other fact: its own members behind those that every document has.
 fn event(at: Timestamp, fact: &Fact) -> serde_json::Result<Value> {
-    let members = serde_json::to_value(fact)?;
-    let kind = members.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let head = serde_json::to_value(Head::new(at, "", EVENTS, &kind, None))?;
-    let (Value::Object(mut body), Value::Object(members)) = (head, members) else {
-        return Ok(Value::Object(Map::new()));
-    };
-    body.extend(members);
-    Ok(Value::Object(body))
+    let kind = serde_json::to_value(fact)?["type"].as_str().unwrap_or_default().to_owned();
+    with_members(Head::new(at, "", EVENTS, &kind, None), fact)
+}
+
+fn with_members(head: Head, fact: &Fact) -> serde_json::Result<Value> {
+    let (mut body, members) = (serde_json::to_value(head)?, serde_json::to_value(fact)?);
+    if let (Value::Object(body), Value::Object(members)) = (&mut body, members) {
+        body.extend(members);
+    }
+    Ok(body)
 }
 
 #[cfg(test)]

@@ -49,7 +49,10 @@ fn a_fact_without_a_stream_of_its_own_is_an_event_with_its_members() {
 }
 
 #[test]
-fn what_is_no_fact_is_no_document() {
-    assert_eq!(document(b"{\"type\":\"service_error\"}"), None);
-    assert_eq!(document(br#"{"_id":"1","@timestamp":"2026-11-24T10:00:00Z","type":"unheard_of"}"#), None);
+fn a_fact_of_another_version_is_shipped_as_the_text_that_it_is() {
+    let (document, body) = body_of(&json!({"type": "unheard_of", "n": 1}));
+    assert_eq!((document.stream, &body["type"]), (EVENTS, &json!("unreadable")));
+    let payload: Value = serde_json::from_str(body["payload"].as_str().unwrap()).unwrap();
+    assert_eq!(payload["n"], 1);
+    assert_eq!(super::document(b"{\"type\":\"service_error\"}"), None, "no line of a journal");
 }
