@@ -29,6 +29,7 @@ pub fn fact(fact: &Fact) -> String {
             Some(_) => format!("{} incident ended", incident.service),
             None => format!("{} incident open, {} attempts", incident.service, incident.attempts),
         },
+        Fact::Evidence(evidence) => format!("{} evidence: {}", evidence.service, evidence.seen.summary()),
         Fact::Recovery(recovery) => recovery_line(recovery),
         Fact::ServiceStable { service } => format!("{service} stable: attempts forgotten"),
         Fact::Flapping { service, flapping: Some(flapping) } => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use health_monitor::domain::evidence::Seen;
 use health_monitor::domain::expected::Mismatch;
 use health_monitor::domain::reading::{Answer, Examined};
 use shared::clock::Timestamp;
@@ -112,6 +113,8 @@ pub struct Host {
     pub on_recreate: OnRecreate,
     /// What a recreation has made whose verdict has not come.
     pub replacement: Option<Replacement>,
+    /// What it has written.
+    pub log: Option<String>,
     /// So many orders to discard or put back fail.
     pub failing_conclusions: u32,
     /// So many of them are carried out, and the answer is lost.
@@ -139,6 +142,7 @@ impl Host {
             on_call: OnCall::Helps(Duration::from_secs(30)),
             on_recreate: OnRecreate::Heals(Duration::from_secs(3)),
             replacement: None,
+            log: None,
             failing_conclusions: 0,
             silent_conclusions: 0,
             instance: 1,
@@ -177,6 +181,11 @@ impl Host {
 
     fn examined(&self, body: Result<(), Mismatch>) -> Answer {
         Answer::Examined(Examined { body, certificate_ends_at: self.certificate_ends_at })
+    }
+
+    /// What is seen of it before an action.
+    pub fn seen(&self) -> Box<Seen> {
+        Box::new(Seen { logs: self.log.clone(), ..Seen::default() })
     }
 
     /// What the platform reports.

@@ -276,6 +276,7 @@ fn host(world: &mut World, name: &str, words: &[&str]) {
         ["loses", "what", "was", "kept"] => {
             host.replacement.as_mut().unwrap_or_else(|| panic!("{name} keeps nothing")).has_kept = false;
         }
+        ["writes", words @ ..] => host.log = Some(words.join(" ")),
         ["loses", "orders"] => host.on_restart = OnRestart::OrderLost,
         ["has", "no", "identity"] => host.tells_instances = false,
         ["cannot", "be", "inspected"] => host.platform_answers = false,

@@ -154,6 +154,7 @@ fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
             host.on_recreate = *effects.choose(random).unwrap();
         }
         8 => {
+            host.log = random.random::<bool>().then(|| "killed".to_owned());
             host.failing_conclusions = random.random_range(0..4);
             host.silent_conclusions = random.random_range(0..2);
             if let Some(replacement) = host.replacement.as_mut().filter(|one| one.reach == Reach::Whole) {

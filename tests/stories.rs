@@ -10,6 +10,7 @@ mod crashes;
 mod daemon;
 mod docker;
 mod events;
+mod evidence;
 mod guards;
 mod heartbeats;
 mod hints;

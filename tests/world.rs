@@ -203,7 +203,8 @@ impl World {
         let service = service_name(name);
         let observed = self.hosts[&service].observe();
         let force = force.map(|reason| health_monitor::domain::supervisor::Force { reason: reason.into() });
-        self.deliver(Event::Requested { service, force, observed })
+        let seen = self.hosts[&service].seen();
+        self.deliver(Event::Requested { service, force, seen, observed })
     }
 
     /// When something happens next.
@@ -318,7 +319,8 @@ impl World {
                 self.last_looks.insert(service.clone(), (self.now, measured.answer.clone()));
                 let observed = self.hosts[&service].observe();
                 let witnesses = peers.map(|peers| self.witnesses(&peers));
-                (Event::Preflighted { service, recovery_id, measured, observed, witnesses }, takes)
+                let seen = self.hosts[&service].seen();
+                (Event::Preflighted { service, recovery_id, measured, observed, witnesses, seen }, takes)
             }
             Work::Inspect { service, recovery_id } => {
                 let observed = self.hosts[&service].observe();

@@ -3,6 +3,7 @@
 mod availability;
 mod bodies;
 mod events;
+mod evidence;
 mod guards;
 mod heal;
 mod heartbeat;
@@ -83,6 +84,7 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::incidents))
         .routes(routes!(incidents::incident))
         .routes(routes!(events::events))
+        .routes(routes!(evidence::evidence))
         .routes(routes!(heal::trigger_heal))
         .routes(routes!(heartbeat::heartbeat))
         .routes(routes!(guards::pause_all))

@@ -82,6 +82,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
         | Fact::ServicePass { .. }
         | Fact::InstanceSeen { .. }
         | Fact::Incident(_)
+        | Fact::Evidence(_)
         | Fact::Recovery(_)
         | Fact::ServiceStable { .. }
         | Fact::OwnNetwork(_)

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 use shared::engine::{Perform, Performing};
 use shared::order::{Action, Observed, Order, ServiceName, Stage, Unreachable};
 use shared::platform::Platform;
+use shared::redact::redact;
 
+use crate::domain::evidence::Seen;
 use crate::domain::network::Witness;
 use crate::domain::reading::{Answer, Measured};
 use crate::domain::supervisor::{Event, Supervisor, Work};
-use crate::probe::{Probes, Sentinels};
+use crate::probe::{FailingAnswer, Probes, Sentinels};
+
+/// Evidence that takes longer is done without: an action is never held up for longer than this.
+const EVIDENCE_LIMIT: Duration = Duration::from_secs(3);
 
 /// The hands of the daemon: probes and platforms.
 #[derive(Clone)]
@@ -52,9 +58,14 @@ impl Performer {
                 Event::Probed { service, measured }
             }),
             Work::Preflight { service, recovery_id, peers } => Box::pin(async move {
-                let (measured, observed, witnesses) =
-                    tokio::join!(self.measure(&service), self.inspect(&service), self.consult_if(peers));
-                Event::Preflighted { service, recovery_id, measured, observed, witnesses }
+                let (measured, observed, witnesses, logs) = tokio::join!(
+                    self.measure(&service),
+                    self.inspect(&service),
+                    self.consult_if(peers),
+                    self.logs(&service)
+                );
+                let seen = Box::new(self.seen(&service, &observed, logs));
+                Event::Preflighted { service, recovery_id, measured, observed, witnesses, seen }
             }),
             Work::Consult { peers } => Box::pin(async move {
                 let witnesses = self.sentinels.ask(&peers).await;
@@ -93,6 +104,45 @@ impl Performer {
             Some(platform) => platform.inspect(service).await,
             None => Err(Unreachable { reason: format!("{service} has no platform") }),
         }
+    }
+
+    /// Asks the platform of a service for its instance, and gathers evidence meanwhile.
+    pub async fn look(&self, service: &ServiceName) -> (Result<Observed, Unreachable>, Box<Seen>) {
+        let (observed, logs) = tokio::join!(self.inspect(service), self.logs(service));
+        let seen = Box::new(self.seen(service, &observed, logs));
+        (observed, seen)
+    }
+
+    /// The last lines that the service has written, if they can be had soon enough.
+    async fn logs(&self, service: &ServiceName) -> Result<String, Unreachable> {
+        let Some(platform) = self.means.platforms.get(service) else {
+            return Err(Unreachable { reason: format!("{service} has no platform") });
+        };
+        tokio::time::timeout(EVIDENCE_LIMIT, platform.logs()).await.unwrap_or_else(|_| {
+            let reason = format!("the log was not there within {} s", EVIDENCE_LIMIT.as_secs());
+            Err(Unreachable { reason })
+        })
+    }
+
+    /// What was seen of a service, without secrets.
+    fn seen(
+        &self,
+        service: &ServiceName,
+        observed: &Result<Observed, Unreachable>,
+        logs: Result<String, Unreachable>,
+    ) -> Seen {
+        let (platform, unseen) = match observed {
+            Ok(observed) => (observed.detail.clone(), None),
+            Err(Unreachable { reason }) => (None, Some(reason.clone())),
+        };
+        let (logs, unread) = match logs {
+            Ok(logs) => (Some(redact(&logs).into_owned()), None),
+            Err(Unreachable { reason }) => (None, Some(reason)),
+        };
+        let bodies = self.probes.last_bodies(service).into_iter();
+        let told = |one: FailingAnswer| format!("{} HTTP {}: {}", one.at, one.status, redact(&one.body));
+        let probe_bodies = bodies.map(told).collect();
+        Seen { platform, logs, probe_bodies, missing: unseen.into_iter().chain(unread).collect() }
     }
 
     /// Asks the witnesses of our own network, if there are peers to be asked with them.

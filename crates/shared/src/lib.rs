@@ -12,4 +12,5 @@ pub mod http;
 pub mod journal;
 pub mod order;
 pub mod platform;
+pub mod redact;
 pub mod telemetry;

@@ -137,6 +137,18 @@ impl Platform {
         }
     }
 
+    /// The last lines that the instance has written, at most 64 KiB, as they are: secrets included. Takes as long as
+    /// the platform does.
+    pub async fn logs(&self) -> Result<String, Unreachable> {
+        match self {
+            Self::Docker(docker) => docker.logs().await,
+            Self::Webhook(_) | Self::Command(_) | Self::None => {
+                let backend = self.target().backend.as_str();
+                Err(Unreachable { reason: format!("no log can be read by the backend {backend}") })
+            }
+        }
+    }
+
     /// Looks at what there is of an order whose end is not known.
     pub async fn examine(&self, order: &Order) -> Result<Standing, Unreachable> {
         if let Some(file) = self.file(order) {

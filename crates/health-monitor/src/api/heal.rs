@@ -64,8 +64,8 @@ pub(super) async fn trigger_heal(
     let known =
         ServiceName::new(&name).ok().filter(|name| api.engine.view().service(name.as_str()).is_some());
     let Some(service) = known else { return Err(Problem::not_found("Service not found")) };
-    let observed = api.performer.inspect(&service).await;
-    let event = Event::Requested { service, force, observed };
+    let (observed, seen) = api.performer.look(&service).await;
+    let event = Event::Requested { service, force, seen, observed };
     let answer = api.engine.ask(event).await.map_err(unhandled)?;
     match answer {
         Some(Answer::Started { recovery_id }) => Ok(Json(Triggered {

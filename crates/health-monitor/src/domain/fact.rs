@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use shared::order::ServiceName;
 
+use super::evidence::Evidence;
 use super::flapping::Flapping;
 use super::fleet::{Pause, Storm, Tripped};
 use super::health::Health;
@@ -51,6 +52,8 @@ pub enum Fact {
     },
     /// An incident began, changed or ended.
     Incident(Incident),
+    /// What was seen of a service right before it was acted upon.
+    Evidence(Box<Evidence>),
     /// A recovery began, went on or ended.
     Recovery(Box<Recovery>),
     /// A service has been healthy for long enough: attempts, back-off and quarantine are forgotten.
@@ -100,6 +103,7 @@ impl Fact {
             | Self::ServiceStable { service }
             | Self::Flapping { service, .. } => Some(service),
             Self::Incident(incident) => Some(&incident.service),
+            Self::Evidence(evidence) => Some(&evidence.service),
             Self::Recovery(recovery) => Some(&recovery.service),
             Self::Pause(pause) => pause.service.as_ref(),
             Self::Resumed { service } | Self::GuardReset { service, .. } => service.as_ref(),

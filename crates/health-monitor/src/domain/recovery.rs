@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use shared::order::{Action, FileChange, OrderId, ServiceName, Stage, Target};
 
+use super::evidence::EvidenceLink;
 use super::guard::GuardInputs;
 use super::reading::ErrorEntry;
 
@@ -271,6 +272,9 @@ pub struct Recovery {
     pub failure_count: u32,
     /// The last five errors before it.
     pub recent_errors: Vec<ErrorEntry>,
+    /// What was seen right before the action.
+    #[serde(default)]
+    pub evidence: Option<EvidenceLink>,
     /// Consecutive passes that prove the recovery.
     pub passes: u32,
     /// Identity of the instance before the action, where the platform can tell.

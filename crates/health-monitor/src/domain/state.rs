@@ -10,6 +10,7 @@ use shared::order::ServiceName;
 use super::attempts::Attempts;
 use super::availability::Availability;
 use super::effect::Effects;
+use super::evidence::{self, Evidence};
 use super::fact::{Fact, ServiceError};
 use super::flapping::Flapping;
 use super::fleet::{Fleet, Pause};
@@ -40,6 +41,9 @@ pub struct State {
     pub services: PagedMap<ServiceName, Arc<Service>>,
     /// Finished recoveries, newest last.
     pub recoveries: Arc<VecDeque<Arc<Recovery>>>,
+    /// What was seen before the last actions, newest last.
+    #[serde(default)]
+    pub evidence: Arc<VecDeque<Arc<Evidence>>>,
     /// Ended incidents, newest last.
     pub incidents: Arc<VecDeque<Arc<Incident>>>,
     /// Counts since the first fact.
@@ -105,6 +109,13 @@ impl State {
                 self.service_mut(service).see(at, instance, *is_ours);
             }
             Fact::Incident(incident) => self.apply_incident(incident),
+            Fact::Evidence(evidence) => {
+                let kept = Arc::make_mut(&mut self.evidence);
+                if kept.len() == evidence::KEPT {
+                    kept.pop_front();
+                }
+                kept.push_back(Arc::new((**evidence).clone()));
+            }
             Fact::Recovery(recovery) => self.apply_recovery(at, recovery),
             Fact::ServiceStable { service } => {
                 let service = self.service_mut(service);

@@ -178,8 +178,8 @@ impl Supervisor {
                 decided.answer = Some(self.beat(service, failing, now, decided));
             }
             Event::Checked { measured, .. } => self.checked(service, &measured),
-            Event::Preflighted { recovery_id, measured, observed, witnesses, .. } => {
-                self.preflighted(service, recovery_id, &measured, (observed, witnesses), now, decided);
+            Event::Preflighted { recovery_id, measured, observed, witnesses, seen, .. } => {
+                self.preflighted(service, recovery_id, &measured, (observed, witnesses, seen), now, decided);
             }
             Event::Performed { recovery_id, stage: Stage::Act, performed, change, .. } => {
                 self.performed(service, recovery_id, (performed, change), now, decided);
@@ -193,8 +193,8 @@ impl Supervisor {
             Event::Inspected { recovery_id, observed, .. } => {
                 self.inspected(service, recovery_id, observed, now, decided);
             }
-            Event::Requested { force, observed, .. } => {
-                let answer = self.requested(service, force.as_ref(), observed, now, decided);
+            Event::Requested { force, observed, seen, .. } => {
+                let answer = self.requested(service, force.as_ref(), (observed, seen), now, decided);
                 decided.answer = Some(answer);
             }
             Event::Paused { kind, reason, until, .. } => {

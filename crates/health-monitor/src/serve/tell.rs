@@ -28,6 +28,10 @@ pub(super) fn fact(fact: &Fact) {
             tracing::info!(%service, instance, ours = is_ours, "instance seen");
         }
         Fact::Incident(incident) => self::incident(incident),
+        Fact::Evidence(evidence) => {
+            let (service, recovery_id) = (&evidence.service, evidence.recovery_id);
+            tracing::info!(%service, %recovery_id, summary = evidence.seen.summary(), "evidence taken");
+        }
         Fact::Recovery(recovery) => self::recovery(recovery),
         Fact::ServiceStable { service } => tracing::info!(%service, "service is stable: attempts forgotten"),
         Fact::Flapping { service, flapping: Some(flapping) } => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use self::run::{Ended, Program, run};
 use super::{CommandSettings, FileUpdate, INSPECT_LIMIT, InvalidPlatform, one_line};
 use crate::order::{Action, Observed, Order, Performed, ServiceName, Unreachable};
+use crate::redact::redact;
 
 /// The longest identity that an inspection may print: enough for a process id with its start time, little
 /// enough to be recorded with every reading.
@@ -147,9 +148,13 @@ fn observed(stdout: &[u8]) -> Result<Observed, String> {
 }
 
 /// The end of what a program wrote as `: text`, of its errors rather than of its output; empty if it was silent.
+/// Secrets are taken out before it is cut, or the rest of one could be left.
 fn quoted(stdout: &[u8], stderr: &[u8]) -> String {
-    let [stdout, stderr] =
-        [stdout, stderr].map(|written| one_line(&written[written.len().saturating_sub(QUOTED)..]));
+    let [stdout, stderr] = [stdout, stderr].map(|written| {
+        let text = one_line(redact(&String::from_utf8_lossy(written)).as_bytes());
+        let cut = text.ceil_char_boundary(text.len().saturating_sub(QUOTED));
+        text[cut..].to_owned()
+    });
     let text = if stderr.is_empty() { stdout } else { stderr };
     if text.is_empty() { text } else { format!(": {text}") }
 }

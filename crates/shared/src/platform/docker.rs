@@ -7,6 +7,7 @@ mod container;
 mod events;
 mod failure;
 mod instance;
+mod logs;
 mod recreate;
 
 use std::collections::HashMap;

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use super::{InvalidPlatform, QUOTED, WebhookSettings, one_line};
 use crate::clock::Timestamp;
 use crate::order::{Action, Order, OrderId, Performed, ServiceName};
+use crate::redact::redact;
 
 /// How much of a receiver's answer is read to explain a refusal.
 const ANSWER_LIMIT: usize = 4 * 1024;
@@ -177,7 +178,8 @@ async fn quoted(mut response: Response) -> String {
             break;
         }
     }
-    let text: String = one_line(&body).chars().take(QUOTED).collect();
+    let body = redact(&String::from_utf8_lossy(&body)).into_owned();
+    let text: String = one_line(body.as_bytes()).chars().take(QUOTED).collect();
     if text.is_empty() { text } else { format!(": {text}") }
 }
 

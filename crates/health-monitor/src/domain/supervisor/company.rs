@@ -193,6 +193,7 @@ impl Supervisor {
             | Fact::CheckRollup(_)
             | Fact::InstanceSeen { .. }
             | Fact::Incident(_)
+            | Fact::Evidence(_)
             | Fact::ServiceStable { .. }
             | Fact::OwnNetwork(_)
             | Fact::Storm(_)
@@ -269,6 +270,7 @@ fn frees_everybody(fact: &Fact) -> bool {
         | Fact::InstanceSeen { .. }
         | Fact::Incident(_)
         | Fact::Recovery(_)
+        | Fact::Evidence(_)
         | Fact::ServiceStable { .. }
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }

@@ -5,6 +5,7 @@ use shared::order::{
     FileChange, Observed, Order, OrderId, Performed, ServiceName, Stage, Standing, Unreachable,
 };
 
+use super::super::evidence::Seen;
 use super::super::fleet::PauseKind;
 use super::super::guard::GuardInputs;
 use super::super::network::Witness;
@@ -53,6 +54,8 @@ pub enum Event {
         observed: Result<Observed, Unreachable>,
         /// What the witnesses of our own network say; none when nobody was to be asked.
         witnesses: Option<Vec<Witness>>,
+        /// What was seen of the service meanwhile.
+        seen: Box<Seen>,
     },
     /// The platform has answered an order.
     Performed {
@@ -93,6 +96,8 @@ pub enum Event {
         service: ServiceName,
         /// Skips the guard of the service.
         force: Option<Force>,
+        /// What was seen of the service meanwhile.
+        seen: Box<Seen>,
         /// What the platform sees.
         observed: Result<Observed, Unreachable>,
     },

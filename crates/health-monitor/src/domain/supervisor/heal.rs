@@ -3,6 +3,7 @@
 use shared::clock::Timestamp;
 use shared::order::{Observed, OrderId, Stage, Unreachable};
 
+use super::super::evidence::{Evidence, EvidenceLink, Seen};
 use super::super::fact::Fact;
 use super::super::guard::{self, Refusal};
 use super::super::health::HealthState;
@@ -68,7 +69,7 @@ impl Supervisor {
         service: usize,
         recovery_id: OrderId,
         measured: &Measured,
-        (observed, witnesses): (Result<Observed, Unreachable>, Option<Vec<Witness>>),
+        (observed, witnesses, seen): (Result<Observed, Unreachable>, Option<Vec<Witness>>, Box<Seen>),
         now: Timestamp,
         decided: &mut Decided,
     ) {
@@ -97,7 +98,7 @@ impl Supervisor {
                 self.finish(recovery, Outcome::SelfRecovered, reason, now, decided);
             }
             Class::Fail(Severity::Hard | Severity::Soft) => {
-                self.order(service, recovery, observed, now, decided)
+                self.order(service, recovery, (observed, seen), now, decided)
             }
         }
     }
@@ -107,7 +108,7 @@ impl Supervisor {
         &mut self,
         service: usize,
         recovery: Recovery,
-        observed: Result<Observed, Unreachable>,
+        (observed, seen): (Result<Observed, Unreachable>, Box<Seen>),
         now: Timestamp,
         decided: &mut Decided,
     ) {
@@ -134,7 +135,7 @@ impl Supervisor {
             return self.finish(recovery, Outcome::Superseded, &refusal.reason, now, decided);
         }
         match self.policy_of(service).mode {
-            Mode::Enforce => self.act(service, recovery, &observed, now, decided),
+            Mode::Enforce => self.act(service, recovery, (&observed, *seen), now, decided),
             Mode::DryRun | Mode::Observe => {
                 let refusal = guard::mode(self.policy_of(service));
                 self.suppress(Recovery { would_act: true, ..recovery }, refusal, now, decided);
@@ -147,11 +148,12 @@ impl Supervisor {
         &mut self,
         service: usize,
         recovery: Recovery,
-        observed: &Observed,
+        (observed, seen): (&Observed, Seen),
         now: Timestamp,
         decided: &mut Decided,
     ) {
         self.see_instance(service, observed, false, now, decided);
+        let evidence = self.record_evidence(&recovery, seen, now, decided);
         let state = self.service(service);
         if let Some(incident) = &state.incident {
             let counted = Incident { attempts: recovery.attempt, ..incident.clone() };
@@ -159,6 +161,7 @@ impl Supervisor {
         }
         let acting = Recovery {
             phase: Phase::Acting,
+            evidence,
             has_acted: true,
             instance_before: observed.identity.clone(),
             tells_instances: recovery.action.changes_instance()
@@ -169,6 +172,24 @@ impl Supervisor {
         let order = Self::order_of(&acting, Stage::Act, now);
         self.record(Fact::Recovery(Box::new(acting)), now, decided);
         decided.work.push(Work::Perform(order));
+    }
+
+    /// Records what was seen, if anything was.
+    fn record_evidence(
+        &mut self,
+        recovery: &Recovery,
+        seen: Seen,
+        now: Timestamp,
+        decided: &mut Decided,
+    ) -> Option<EvidenceLink> {
+        if seen == Seen::default() {
+            return None;
+        }
+        let (service, recovery_id) = (recovery.service.clone(), recovery.recovery_id);
+        let link = EvidenceLink { evidence_id: recovery_id, summary: seen.summary() };
+        let evidence = Evidence { recovery_id, service, taken_at: now, seen };
+        self.record(Fact::Evidence(Box::new(evidence)), now, decided);
+        Some(link)
     }
 
     fn back_off(&self, service: usize, recovery: &Recovery) -> std::time::Duration {
@@ -279,6 +300,7 @@ impl Supervisor {
             instance_before: None,
             instance_after: None,
             tells_instances: false,
+            evidence: None,
             verdict: None,
             change: None,
             conclusion_tries: 0,

@@ -3,6 +3,7 @@
 use shared::clock::Timestamp;
 use shared::order::{Observed, Unreachable};
 
+use super::super::evidence::Seen;
 use super::super::fact::Fact;
 use super::super::guard::{self, Refusal};
 use super::super::incident::{Cause, Incident};
@@ -17,7 +18,7 @@ impl Supervisor {
         &mut self,
         service: usize,
         force: Option<&Force>,
-        observed: Result<Observed, Unreachable>,
+        (observed, seen): (Result<Observed, Unreachable>, Box<Seen>),
         now: Timestamp,
         decided: &mut Decided,
     ) -> Answer {
@@ -34,7 +35,7 @@ impl Supervisor {
             recovery.reason = Some(joined(&recovery, &format!("forced: {}", force.reason)));
         }
         let recovery_id = recovery.recovery_id;
-        self.act(service, recovery, &observed, now, decided);
+        self.act(service, recovery, (&observed, *seen), now, decided);
         Answer::Started { recovery_id }
     }
 
