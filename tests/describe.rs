@@ -24,6 +24,7 @@ pub fn fact(fact: &Fact) -> String {
         }
         Fact::ServicePass { service, health: after, .. } => format!("{service} pass -> {}", health(after)),
         Fact::CheckRollup(minute) => rollup_line(minute),
+        Fact::RequestKeyed(request) => format!("{} request keyed {}", request.service, request.key.as_str()),
         Fact::InstanceSeen { service, instance, .. } => format!("{service} instance seen: {instance}"),
         Fact::Incident(incident) => match incident.ended_at {
             Some(_) => format!("{} incident ended", incident.service),

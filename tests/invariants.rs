@@ -45,6 +45,14 @@ impl World {
         assert!(known.observed <= elapsed, "{}: more time observed than has passed", minute.service);
     }
 
+    /// Within a day a key begins one recovery, whatever crashes in between.
+    pub(super) fn must_use_its_key_once(&mut self, fact: &Fact) {
+        let Fact::RequestKeyed(request) = fact else { return };
+        let before = self.keys.insert(request.key.as_str().to_owned(), self.now);
+        let is_over = before.is_none_or(|at| at + Duration::from_secs(86_400) <= self.now);
+        assert!(is_over, "{}: the key {} began two recoveries", request.service, request.key.as_str());
+    }
+
     /// Whatever a guard holds back says what the guard went by.
     pub(super) fn must_say_by_what(&self, fact: &Fact) {
         let Fact::Recovery(recovery) = fact else { return };

@@ -6,6 +6,7 @@ pub mod beats;
 pub mod describe;
 pub mod host;
 mod invariants;
+mod people;
 mod replay;
 mod senses;
 pub mod world;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::ladder::Step;
 use health_monitor::domain::policy::{Mode, Policy, ProbeKind};
-use health_monitor::domain::supervisor::{Event, Resettable};
+use health_monitor::domain::supervisor::{Answer, Event, Resettable};
 use shared::clock::Timestamp;
 use shared::order::{Action, Backend};
 use tests::host::{Behaviour, OnCall, OnRecreate, OnRestart, Reach};
@@ -180,6 +180,10 @@ fn happen(world: &mut World, what: &str) {
         ["monitor", "will", "crash", "before", "acting"] => crash_at_order(world, Crash::BeforeWork),
         ["monitor", "will", "crash", "after", "acting"] => crash_at_order(world, Crash::AfterWork),
         ["heal", name] => answer(world, name, None),
+        ["heal", name, "under", key] => {
+            let given = world.request_under(Some(key), name, None);
+            tell_answer(world, &given);
+        }
         ["heal", name, "by", "force"] => answer(world, name, Some("somebody insists")),
         ["nothing", "more"] => {}
         ["a", "hint", "about", name] => hint(world, name, 1),
@@ -224,7 +228,12 @@ fn crash_at_order(world: &mut World, crash: Crash) {
 }
 
 fn answer(world: &mut World, name: &str, force: Option<&str>) {
-    let mut answer = format!("{:?}", world.request(name, force));
+    let given = world.request(name, force);
+    tell_answer(world, &given);
+}
+
+fn tell_answer(world: &mut World, given: &Option<Answer>) {
+    let mut answer = format!("{given:?}");
     // Identities differ by design; the transcript shows everything else.
     if let Some(start) = answer.find("OrderId(") {
         let end = answer[start..].find(')').map_or(answer.len(), |end| start + end + 1);

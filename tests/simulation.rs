@@ -102,7 +102,10 @@ fn mischief(world: &mut World, random: &mut StdRng) {
             let crashes = [Crash::BeforeRecord, Crash::BeforeWork, Crash::AfterWork];
             world.crash = crashes.choose(random).copied();
         }
-        2 => drop(world.request(some_service(world, random).as_str(), None)),
+        2 => {
+            let key = random.random::<bool>().then(|| format!("key-{}", random.random_range(0..20)));
+            drop(world.request_under(key.as_deref(), some_service(world, random).as_str(), None));
+        }
         5 if random.random() => {
             let service = service_name(&some_service(world, random));
             for _ in 0..random.random_range(1..20) {

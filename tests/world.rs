@@ -46,6 +46,8 @@ pub struct World {
     pub monitor: Option<Supervisor>,
     /// What happened, a line each.
     pub transcript: Vec<String>,
+    /// When each key of a request was last recorded.
+    pub(super) keys: BTreeMap<String, Timestamp>,
     /// Whether the minutes of checks are told too; they would drown the rest.
     pub tells_minutes: bool,
     /// Whether it is told what guards went by.
@@ -148,6 +150,7 @@ impl World {
             hosts,
             monitor: None,
             transcript: Vec::new(),
+            keys: BTreeMap::new(),
             tells_minutes: false,
             tells_inputs: false,
             minutes: BTreeMap::new(),
@@ -196,15 +199,6 @@ impl World {
     /// The durable state of the running daemon.
     pub fn state(&self) -> Option<&State> {
         self.monitor.as_ref().map(Decider::state)
-    }
-
-    /// Somebody asks for a recovery.
-    pub fn request(&mut self, name: &str, force: Option<&str>) -> Option<supervisor::Answer> {
-        let service = service_name(name);
-        let observed = self.hosts[&service].observe();
-        let force = force.map(|reason| health_monitor::domain::supervisor::Force { reason: reason.into() });
-        let seen = self.hosts[&service].seen();
-        self.deliver(Event::Requested { service, force, seen, observed })
     }
 
     /// When something happens next.
@@ -270,6 +264,7 @@ impl World {
                 self.log(&inputs);
             }
             self.must_be_new(fact);
+            self.must_use_its_key_once(fact);
             self.must_climb_step_by_step(fact);
             self.must_say_by_what(fact);
             match fact {
@@ -352,11 +347,6 @@ impl World {
         };
         self.sequence += 1;
         self.inbox.insert((self.now + takes, self.sequence), event);
-    }
-
-    /// A person speaks to the guards.
-    pub fn say(&mut self, event: Event) -> Option<supervisor::Answer> {
-        self.deliver(event)
     }
 
     fn log(&mut self, line: &str) {

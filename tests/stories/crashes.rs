@@ -1,7 +1,7 @@
 //! `kill -9` at any instant: nothing acknowledged is lost, nothing is done twice.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::receivers::{self, Service};
@@ -56,4 +56,47 @@ async fn failures_and_attempts_are_remembered_across_kills() {
         given += 1;
     }
     assert!(given <= 3, "{given} orders for 3 attempts");
+}
+
+/// Asks for a recovery under a key: the status, whether it is an earlier answer, and the body.
+async fn heal_under(daemon: &Daemon, path: &str, key: &str) -> (u16, bool, Value) {
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+    let response = client.post(daemon.url(path)).header("Idempotency-Key", key).send().await.unwrap();
+    let is_replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
+    (response.status().as_u16(), is_replayed, response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_under_its_key_begins_nothing_new_not_even_after_a_kill() {
+    let service = Service::start().await;
+    let (receiver, mut orders) = receivers::webhook(StatusCode::OK).await;
+    let configuration = format!(
+        "recovery_webhook_url: 'http://{receiver}/orders'\n\
+         services:\n  web: {{url: 'http://{0}'}}\n  api: {{url: 'http://{0}'}}\n",
+        service.address
+    );
+    let mut daemon = Daemon::start(&configuration).await;
+    let key = "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"";
+    let (status, is_replayed, first) = heal_under(&daemon, "/trigger-heal/web", key).await;
+    assert_eq!((status, is_replayed), (200, false), "{first}");
+    let (status, is_replayed, again) = heal_under(&daemon, "/trigger-heal/web", key).await;
+    assert_eq!((status, is_replayed, &again["recovery_id"]), (200, true, &first["recovery_id"]), "{again}");
+    daemon.kill();
+    daemon.restart().await;
+    let bare = key.trim_matches('"');
+    let (status, is_replayed, again) = heal_under(&daemon, "/trigger-heal/web", bare).await;
+    assert_eq!((status, is_replayed, &again["recovery_id"]), (200, true, &first["recovery_id"]), "{again}");
+    let (status, _, other) = heal_under(&daemon, "/trigger-heal/api", key).await;
+    assert_eq!(status, 422, "{other}");
+    let (status, _, forced) = heal_under(&daemon, "/trigger-heal/web?force=true&reason=why", key).await;
+    assert_eq!(status, 422, "{forced}");
+    let (status, _, wrong) = heal_under(&daemon, "/trigger-heal/web", "two words").await;
+    assert_eq!(status, 400, "{wrong}");
+    assert!(wrong["error"].as_str().unwrap().contains("visible ASCII"), "{wrong}");
+    let mut given = 0;
+    while let Ok(order) = orders.try_recv() {
+        assert_eq!(order.headers["webhook-id"], first["recovery_id"].as_str().unwrap());
+        given += 1;
+    }
+    assert!(given <= 1, "the order was given {given} times");
 }

@@ -89,6 +89,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
         | Fact::Storm(_)
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
+        | Fact::RequestKeyed(_)
         | Fact::Pause(_)
         | Fact::Resumed { .. }
         | Fact::GuardReset { .. } => (EVENTS, serde_json::to_vec(&event(at, fact)?)?),

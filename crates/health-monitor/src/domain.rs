@@ -13,6 +13,7 @@ pub mod flapping;
 pub mod fleet;
 pub mod guard;
 pub mod health;
+pub mod idempotency;
 pub mod incident;
 pub mod ladder;
 pub mod network;

@@ -203,6 +203,8 @@ async fn record(api: &Api, event: Event, message: String, until: Option<Timestam
         Some(Answer::UnknownService) => Err(Problem::not_found("Service not found")),
         Some(
             Answer::Started { .. }
+            | Answer::Replayed { .. }
+            | Answer::KeyReused
             | Answer::InFlight { .. }
             | Answer::Held { .. }
             | Answer::NotListening

@@ -79,6 +79,8 @@ pub(super) async fn heartbeat(
         Some(Answer::UnknownService) => Err(unknown()),
         Some(
             Answer::Started { .. }
+            | Answer::Replayed { .. }
+            | Answer::KeyReused
             | Answer::InFlight { .. }
             | Answer::Held { .. }
             | Answer::Impossible { .. },

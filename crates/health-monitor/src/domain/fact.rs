@@ -9,6 +9,7 @@ use super::evidence::Evidence;
 use super::flapping::Flapping;
 use super::fleet::{Pause, Storm, Tripped};
 use super::health::Health;
+use super::idempotency::KeyedRequest;
 use super::incident::Incident;
 use super::network::Isolation;
 use super::reading::{Severity, Status};
@@ -50,6 +51,8 @@ pub enum Fact {
         #[serde(default)]
         is_ours: bool,
     },
+    /// A request began a recovery, and had a key.
+    RequestKeyed(KeyedRequest),
     /// An incident began, changed or ended.
     Incident(Incident),
     /// What was seen of a service right before it was acted upon.
@@ -98,6 +101,7 @@ impl Fact {
         match self {
             Self::ServiceError(error) => Some(&error.service),
             Self::CheckRollup(minute) => Some(&minute.service),
+            Self::RequestKeyed(request) => Some(&request.service),
             Self::ServicePass { service, .. }
             | Self::InstanceSeen { service, .. }
             | Self::ServiceStable { service }

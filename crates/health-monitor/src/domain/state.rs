@@ -15,6 +15,7 @@ use super::fact::{Fact, ServiceError};
 use super::flapping::Flapping;
 use super::fleet::{Fleet, Pause};
 use super::health::{Health, HealthState};
+use super::idempotency::Keys;
 use super::incident::Incident;
 use super::pages::PagedMap;
 use super::reading::ErrorEntry;
@@ -51,6 +52,9 @@ pub struct State {
     /// What concerns all services together.
     #[serde(default)]
     pub fleet: Arc<Fleet>,
+    /// The keys of requests of the last day.
+    #[serde(default)]
+    pub keys: Arc<Keys>,
 }
 
 /// The durable state of one service.
@@ -108,6 +112,7 @@ impl State {
             Fact::InstanceSeen { service, instance, is_ours } => {
                 self.service_mut(service).see(at, instance, *is_ours);
             }
+            Fact::RequestKeyed(request) => Arc::make_mut(&mut self.keys).remember(at, request),
             Fact::Incident(incident) => self.apply_incident(incident),
             Fact::Evidence(evidence) => {
                 let kept = Arc::make_mut(&mut self.evidence);

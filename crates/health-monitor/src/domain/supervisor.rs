@@ -193,8 +193,9 @@ impl Supervisor {
             Event::Inspected { recovery_id, observed, .. } => {
                 self.inspected(service, recovery_id, observed, now, decided);
             }
-            Event::Requested { force, observed, seen, .. } => {
-                let answer = self.requested(service, force.as_ref(), (observed, seen), now, decided);
+            Event::Requested { force, key, observed, seen, .. } => {
+                let seen = (observed, seen);
+                let answer = self.requested_under(key, service, force.as_ref(), seen, now, decided);
                 decided.answer = Some(answer);
             }
             Event::Paused { kind, reason, until, .. } => {

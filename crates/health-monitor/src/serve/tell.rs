@@ -20,6 +20,10 @@ pub(super) fn fact(fact: &Fact) {
         Fact::ServicePass { service, health, .. } => {
             tracing::info!(%service, passes = health.passes, "probe passed");
         }
+        Fact::RequestKeyed(request) => {
+            let (service, recovery_id) = (&request.service, request.recovery_id);
+            tracing::debug!(%service, %recovery_id, "asked for under an idempotency key");
+        }
         Fact::CheckRollup(minute) => {
             let (service, up, checks) = (&minute.service, minute.up, minute.checks_total);
             tracing::debug!(%service, up, checks, state = minute.state.as_str(), "a minute of checks");

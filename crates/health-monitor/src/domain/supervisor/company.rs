@@ -191,6 +191,7 @@ impl Supervisor {
             Fact::MonitorStarted { .. }
             | Fact::ServiceError(_)
             | Fact::CheckRollup(_)
+            | Fact::RequestKeyed(_)
             | Fact::InstanceSeen { .. }
             | Fact::Incident(_)
             | Fact::Evidence(_)
@@ -267,6 +268,7 @@ fn frees_everybody(fact: &Fact) -> bool {
         | Fact::ServiceError(_)
         | Fact::CheckRollup(_)
         | Fact::ServicePass { .. }
+        | Fact::RequestKeyed(_)
         | Fact::InstanceSeen { .. }
         | Fact::Incident(_)
         | Fact::Recovery(_)

@@ -8,6 +8,7 @@ use shared::order::{
 use super::super::evidence::Seen;
 use super::super::fleet::PauseKind;
 use super::super::guard::GuardInputs;
+use super::super::idempotency::IdempotencyKey;
 use super::super::network::Witness;
 use super::super::reading::Measured;
 use super::super::recovery::Guard;
@@ -98,6 +99,8 @@ pub enum Event {
         force: Option<Force>,
         /// What was seen of the service meanwhile.
         seen: Box<Seen>,
+        /// What the client calls the request, so that it can be sent twice.
+        key: Option<IdempotencyKey>,
         /// What the platform sees.
         observed: Result<Observed, Unreachable>,
     },
@@ -212,6 +215,13 @@ pub enum Answer {
         /// Its identity.
         recovery_id: OrderId,
     },
+    /// The same request was made before under the same key.
+    Replayed {
+        /// Identity of the recovery that it began then.
+        recovery_id: OrderId,
+    },
+    /// The key was given to another request.
+    KeyReused,
     /// No service has that name.
     UnknownService,
     /// An attempt is under way already.

@@ -6,6 +6,7 @@ use shared::order::{Observed, Unreachable};
 use super::super::evidence::Seen;
 use super::super::fact::Fact;
 use super::super::guard::{self, Refusal};
+use super::super::idempotency::{IdempotencyKey, KeyedRequest, Known};
 use super::super::incident::{Cause, Incident};
 use super::super::recovery::{Guard, Trigger};
 use super::super::state::Service;
@@ -13,8 +14,34 @@ use super::verify::joined;
 use super::{Answer, Decided, Force, Supervisor};
 
 impl Supervisor {
+    /// A person asks for a recovery, perhaps under a key, and perhaps not for the first time.
+    pub(super) fn requested_under(
+        &mut self,
+        key: Option<IdempotencyKey>,
+        service: usize,
+        force: Option<&Force>,
+        seen: (Result<Observed, Unreachable>, Box<Seen>),
+        now: Timestamp,
+        decided: &mut Decided,
+    ) -> Answer {
+        let Some(key) = key else { return self.requested(service, force, seen, now, decided) };
+        let name = self.policy_of(service).name.clone();
+        let forced = force.map(|force| force.reason.clone());
+        match self.state.keys.known(&key, &name, forced.as_deref(), now) {
+            Some(Known::Same(recovery_id)) => return Answer::Replayed { recovery_id },
+            Some(Known::Another) => return Answer::KeyReused,
+            None => {}
+        }
+        let answer = self.requested(service, force, seen, now, decided);
+        if let Answer::Started { recovery_id } = answer {
+            let request = KeyedRequest { key, service: name, forced, recovery_id };
+            self.record(Fact::RequestKeyed(request), now, decided);
+        }
+        answer
+    }
+
     /// A person asks for a recovery. Without a last look: whoever asks wants it done.
-    pub(super) fn requested(
+    fn requested(
         &mut self,
         service: usize,
         force: Option<&Force>,
