@@ -11,6 +11,7 @@ use health_monitor::domain::health::HealthState;
 use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Outcome, Phase, Trigger};
 use shared::clock::Timestamp;
+use shared::engine::Decider;
 use shared::order::{Order, Stage};
 
 use crate::world::World;
@@ -25,6 +26,12 @@ pub struct Minutes {
 }
 
 impl World {
+    /// Slots that came while a probe was under way or held back, over all services.
+    pub fn missed_slots(&self) -> u64 {
+        let view = self.monitor.as_ref().map(|monitor| monitor.view(self.now));
+        view.map_or(0, |view| view.latest.iter().map(|latest| latest.missed).sum())
+    }
+
     /// No minute is rolled up twice, not even across a crash, nor before it is over; and no time is counted twice.
     pub(super) fn must_be_new(&mut self, fact: &Fact) {
         let Fact::CheckRollup(minute) = fact else { return };

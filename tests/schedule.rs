@@ -6,7 +6,8 @@ use std::time::Duration;
 use health_monitor::domain::policy::Policy;
 use health_monitor::domain::schedule::Schedule;
 use shared::clock::Timestamp;
-use tests::world::policy;
+use tests::host::Behaviour;
+use tests::world::{World, policy};
 
 const START: Timestamp = Timestamp::from_micros(0);
 
@@ -130,4 +131,19 @@ fn a_hint_during_a_probe_is_kept_until_it_has_come_back() {
     schedule.finished(0, at + seconds(2));
     assert!(schedule.take_hint(0));
     assert!(!schedule.take_hint(0));
+}
+
+#[test]
+fn a_fleet_that_hangs_is_watched_on_schedule() {
+    let policy = many(60);
+    // As many places as it takes when every probe lasts for its whole time limit.
+    let hanging: f64 =
+        policy.services.iter().map(|s| s.timeout.as_secs_f64() / s.interval.as_secs_f64()).sum();
+    let mut world = World::new(Policy { max_in_flight: hanging.ceil() as usize, ..policy });
+    world.hosts.values_mut().for_each(|host| host.behaviour = Behaviour::Silent);
+    world.start_monitor();
+    world.run_until(START + seconds(600));
+    let missed = world.missed_slots();
+    // Jitter lets some slots of a service come close together; each of the 60 has had twenty.
+    assert!(missed < 12, "{missed} of 1,200 slots were missed");
 }

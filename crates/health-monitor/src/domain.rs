@@ -6,6 +6,7 @@ pub mod census;
 pub mod container;
 pub mod dependency;
 pub mod effect;
+pub mod errors;
 pub mod evidence;
 pub mod expected;
 pub mod fact;

@@ -1,6 +1,7 @@
 //! The daemon: puts the parts together, runs them, and takes them down in order.
 
 mod announce;
+mod descriptors;
 mod hints;
 mod reachability;
 mod shipping;
@@ -63,6 +64,7 @@ pub(crate) async fn serve(loading: Loading) -> Exit {
 }
 
 async fn start_and_run(config: Config) -> anyhow::Result<()> {
+    descriptors::make_room(config.policy.max_in_flight);
     let journal = open_journal(&config)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let listener = http::bind(config.bind_address).await?;

@@ -31,7 +31,7 @@ pub(super) async fn error_history(
     Json(match service.filter(|name| !name.is_empty()) {
         Some(service) => {
             let known = view.service(&service).and_then(|watched| watched.service);
-            let errors = known.map(|known| known.errors.iter().cloned().collect()).unwrap_or_default();
+            let errors = known.map(|known| known.errors.iter().collect()).unwrap_or_default();
             ErrorHistory::One { service, errors }
         }
         None => ErrorHistory::All {
@@ -39,7 +39,7 @@ pub(super) async fn error_history(
                 .services()
                 .filter_map(|watched| Some((watched.policy.name.to_string(), watched.service?)))
                 .filter(|(_, service)| !service.errors.is_empty())
-                .map(|(name, service)| (name, service.errors.iter().cloned().collect()))
+                .map(|(name, service)| (name, service.errors.iter().collect()))
                 .collect(),
         },
     })

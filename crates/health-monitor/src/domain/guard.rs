@@ -74,7 +74,7 @@ pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
         return Err(Refusal::by(inputs, reason).until(observe_until));
     }
     if !service.health.calls_for_action(policy) {
-        return Err(configuration(service.errors.back().map_or("the answer", |entry| &*entry.error)));
+        return Err(configuration(service.errors.last().unwrap_or("the answer")));
     }
     company.own_network(policy)?;
     company.storm()?;

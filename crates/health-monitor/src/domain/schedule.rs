@@ -197,6 +197,12 @@ impl Schedule {
         self.slots[service].missed
     }
 
+    /// Whether there is room for more probes than the usual ones: none waits, and half of the places are free. Faster
+    /// probes of services in doubt must not hold the others' slots up when all of them hang.
+    pub fn has_room(&self) -> bool {
+        self.held.is_empty() && self.in_flight * 2 <= self.max_in_flight
+    }
+
     /// Probes under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight

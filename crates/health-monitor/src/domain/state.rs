@@ -10,6 +10,7 @@ use shared::order::ServiceName;
 use super::attempts::Attempts;
 use super::availability::Availability;
 use super::effect::Effects;
+use super::errors::Errors;
 use super::evidence::{self, Evidence};
 use super::fact::{Fact, ServiceError};
 use super::flapping::Flapping;
@@ -18,12 +19,9 @@ use super::health::{Health, HealthState};
 use super::idempotency::Keys;
 use super::incident::Incident;
 use super::pages::PagedMap;
-use super::reading::ErrorEntry;
 use super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
 use super::totals::Totals;
 
-/// Errors kept for each service: the contract's number.
-const ERRORS: usize = 100;
 /// Finished recoveries and ended incidents kept, newest last.
 const HISTORY: usize = 1_000;
 /// Start times kept for each service.
@@ -62,8 +60,8 @@ pub struct State {
 pub struct Service {
     /// Its health.
     pub health: Health,
-    /// Its last errors, newest last.
-    pub errors: VecDeque<ErrorEntry>,
+    /// Its last errors.
+    pub errors: Errors,
     /// The incident that is open.
     pub incident: Option<Incident>,
     /// The recovery under way.
@@ -261,15 +259,7 @@ impl Service {
         if let Some(recovery) = &mut self.recovery {
             recovery.passes = 0;
         }
-        // Most failures repeat the one before; sharing the text keeps a long outage small.
-        let text = match self.errors.back() {
-            Some(last) if last.error == error.error => Arc::clone(&last.error),
-            Some(_) | None => Arc::clone(&error.error),
-        };
-        if self.errors.len() == ERRORS {
-            self.errors.pop_front();
-        }
-        self.errors.push_back(ErrorEntry { timestamp: at, error: text, status: error.status });
+        self.errors.push(at, &error.error, error.status);
     }
 
     /// What the end of an attempt says about the ladder: a refusal, a step that nobody knows the end of, and a service

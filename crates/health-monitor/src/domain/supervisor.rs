@@ -147,9 +147,15 @@ impl Supervisor {
 
     /// The present interval between probes of a service.
     fn interval(&self, service: usize) -> Duration {
+        self.interval_if(service, self.schedule.has_room())
+    }
+
+    /// The same, given whether there is room for more than the usual probes.
+    fn interval_if(&self, service: usize, has_room: bool) -> Duration {
         let policy = self.policy_of(service);
         let state = self.state.service(&policy.name);
-        let is_fast = state.is_some_and(|state| state.health.is_unsettled() || state.recovery.is_some());
+        let is_fast =
+            state.is_some_and(|state| state.recovery.is_some() || (has_room && state.health.is_unsettled()));
         if is_fast { policy.fast_interval.min(policy.interval) } else { policy.interval }
     }
 
@@ -287,8 +293,9 @@ impl Decider for Supervisor {
         if !over.is_empty() {
             self.roll_up(&over, now, &mut decided);
         }
+        let has_room = self.schedule.has_room();
         let mut schedule = std::mem::replace(&mut self.schedule, Schedule::empty());
-        let started = schedule.start_due(now, |service| self.interval(service));
+        let started = schedule.start_due(now, |service| self.interval_if(service, has_room));
         self.schedule = schedule;
         self.start(started, now, &mut decided);
         decided

@@ -268,7 +268,6 @@ impl Supervisor {
         let policy = self.policy_of(service);
         let attempt = incident.attempts + 1;
         let choice = ladder::choose(&policy.steps, state.attempts.position, &state.effects, now);
-        let newest = state.errors.len().saturating_sub(RECENT_ERRORS);
         Recovery {
             recovery_id: self.new_id(now),
             incident_id: incident.incident_id,
@@ -295,7 +294,7 @@ impl Supervisor {
             step: choice.place + 1,
             skipped: choice.skipped,
             failure_count: state.health.failures,
-            recent_errors: state.errors.iter().skip(newest).cloned().collect(),
+            recent_errors: state.errors.newest(RECENT_ERRORS).collect(),
             passes: 0,
             instance_before: None,
             instance_after: None,
