@@ -17,6 +17,7 @@ mod hints;
 mod histories;
 mod hostile;
 mod kills;
+mod labels;
 mod ladder;
 mod network;
 mod probes;

@@ -5,6 +5,7 @@ mod backend;
 mod derive;
 mod elasticsearch;
 mod fleet;
+mod labels;
 mod limits;
 mod probed;
 mod services;
@@ -24,11 +25,14 @@ use shared::elasticsearch::ElasticsearchSettings;
 use shared::http::access::{AccessSettings, Token};
 use shared::journal::Durability;
 use shared::order::ServiceName;
-use shared::platform::PlatformSettings;
+use shared::platform::{Labelled, PlatformSettings};
 use shared::telemetry::LogFormat;
 
 use crate::domain::policy::Policy;
 
+use labels::Ignored;
+
+pub(crate) use labels::ENABLING;
 pub use settings::{MAX_SERVICES, SETTINGS};
 
 /// The configuration of the daemon.
@@ -50,6 +54,10 @@ pub struct Config {
     pub platforms: BTreeMap<ServiceName, PlatformSettings>,
     /// Who is called for help by a step of the ladder; one entry for every service that has such a step.
     pub escalations: BTreeMap<ServiceName, PlatformSettings>,
+    /// Whether containers that ask for it by their labels are watched.
+    pub docker_labels: bool,
+    /// The Docker Engine; none for the usual socket.
+    pub docker_host: Option<String>,
     /// Who may change something.
     pub access: AccessSettings,
     /// How log lines are written.
@@ -92,7 +100,29 @@ impl fmt::Debug for Config {
 impl Config {
     /// Reads the configuration from these sources. The error holds everything that is wrong at once.
     pub fn load(sources: &Sources) -> Result<Loading, Faults> {
-        let Loaded { root, mut faults, mut warnings } = load(&SETTINGS, sources, derive::derive);
+        Self::load_labelled(sources, &[])
+    }
+
+    /// The same with what these containers ask for by their labels. A label that cannot be used is a warning, and
+    /// ignored.
+    pub fn load_labelled(sources: &Sources, containers: &[Labelled]) -> Result<Loading, Faults> {
+        let mut ignored = Ignored::default();
+        loop {
+            match Self::heeding(sources, containers, &mut ignored) {
+                Ok(mut loading) => {
+                    loading.warnings.append(&mut ignored.warnings);
+                    return Ok(loading);
+                }
+                // Each round ignores at least one more label.
+                Err(faults) if ignored.blame(&faults, containers) => {}
+                Err(faults) => return Err(faults),
+            }
+        }
+    }
+
+    fn heeding(sources: &Sources, containers: &[Labelled], ignored: &mut Ignored) -> Result<Loading, Faults> {
+        let derive = |root: &mut Group| derive::derive(root, containers, ignored);
+        let Loaded { root, mut faults, mut warnings } = load(&SETTINGS, sources, derive);
         warnings.extend(derive::unused_urls(&root));
         let access = access(&root, &mut faults);
         let watched = services::build(&root, &mut faults);
@@ -121,6 +151,8 @@ impl Config {
             sentinels,
             platforms: watched.platforms,
             escalations: watched.escalations,
+            docker_labels: root.boolean("DOCKER_LABELS"),
+            docker_host: root.text("DOCKER_HOST").map(str::to_owned),
             access,
             log_format: LogFormat::from_word(root.text("LOG_FORMAT").unwrap_or_default()),
             elasticsearch_enabled: root.boolean("ELASTICSEARCH_ENABLED"),

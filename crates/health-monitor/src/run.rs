@@ -37,7 +37,7 @@ fn command(invocation: &Invocation, out: &mut dyn Write) -> io::Result<Exit> {
         Command::Config(command) => cli::run_config(*command, &sources, out, &mut io::stderr().lock()),
         Command::Serve => with_config(&sources, |loading| {
             let runtime = Runtime::new()?;
-            Ok(runtime.block_on(serve::serve(loading)))
+            Ok(runtime.block_on(serve::serve(loading, sources.clone())))
         }),
         Command::Check { service } => with_config(&sources, |loading| {
             let runtime = Runtime::new()?;

@@ -2,6 +2,7 @@
 
 mod announce;
 mod descriptors;
+mod discovery;
 mod hints;
 mod reachability;
 mod shipping;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use axum::http::Method;
 use prometheus_client::registry::Registry;
 use shared::clock::Clock;
+use shared::config::Sources;
 use shared::engine::Engine;
 use shared::http::access::{Access, Role};
 use shared::http::probes::Readiness;
@@ -44,13 +46,15 @@ const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 const DRAIN: Duration = Duration::from_secs(8);
 
 /// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
-pub(crate) async fn serve(loading: Loading) -> Exit {
-    let Loading { config, warnings, effective } = loading;
-    // With many services it is larger than the rest of the daemon.
-    drop(effective);
-    if let Err(error) = telemetry::init(config.log_format, "health-monitor", env!("CARGO_PKG_VERSION")) {
+pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
+    if let Err(error) =
+        telemetry::init(loading.config.log_format, "health-monitor", env!("CARGO_PKG_VERSION"))
+    {
         tracing::debug!(%error, "logs go where they went before");
     }
+    let Loading { config, warnings, effective } = discovery::with_labels(loading, &sources).await;
+    // With many services it is larger than the rest of the daemon.
+    drop(effective);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -20,6 +20,7 @@ pub(super) fn expected(service: &Group, faults: &mut Faults) -> Option<Expected>
     Some(Expected {
         statuses: statuses?.unwrap_or_default(),
         body: (text.is_some() || value.is_some()).then_some(BodyExpected { text, value }),
+        unhealthy_only: service.boolean("unhealthy_only"),
         latency_limit: service.seconds("latency_limit"),
         certificate_for: days.map(|days| DAY * days),
     })

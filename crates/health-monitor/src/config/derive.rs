@@ -1,7 +1,9 @@
 //! Values that are worked out from others: derived defaults, the default services, overriding addresses.
 
 use shared::config::{Group, Member, Origin, Value, Warning};
+use shared::platform::Labelled;
 
+use super::labels::{self, Ignored};
 use super::number;
 use super::settings::DEFAULT_SERVICES;
 
@@ -12,12 +14,13 @@ const COOL_DOWN_MAX: u64 = 900;
 const COUNT_MAX: u32 = 1_000;
 
 /// Settles what can be worked out, before the services inherit.
-pub(super) fn derive(root: &mut Group) {
+pub(super) fn derive(root: &mut Group, containers: &[Labelled], ignored: &mut Ignored) {
     soft_failures(root, "MAX_FAILURES_BEFORE_RECOVERY", "MAX_SOFT_FAILURES_BEFORE_RECOVERY");
     let least = std::time::Duration::from_secs(COOL_DOWN_MAX);
     cool_down_max(root, "RECOVERY_TIMEOUT", "RECOVERY_TIMEOUT_MAX", least);
 
     let mut members = root.members.remove("services").unwrap_or_else(default_services);
+    labels::add(&mut members, containers, ignored);
     let cool_down_max_of_all = super::seconds(root, "RECOVERY_TIMEOUT_MAX");
     for member in &mut members {
         address(root, member);
@@ -77,7 +80,7 @@ fn address(root: &Group, member: &mut Member) {
 fn overrides_the_file(origin: &Origin) -> bool {
     match origin {
         Origin::Flag(_) | Origin::Variable(_) | Origin::NamedFile { .. } => true,
-        Origin::File { .. } | Origin::Inherited(_) | Origin::Default => false,
+        Origin::File { .. } | Origin::Label { .. } | Origin::Inherited(_) | Origin::Default => false,
     }
 }
 

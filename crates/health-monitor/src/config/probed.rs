@@ -2,6 +2,7 @@
 
 use shared::config::{Fault, Faults, Group, HttpUrl, Member, Origin};
 
+use super::settings::PER_SERVICE;
 use crate::domain::policy::{Containers, ProbeKind};
 
 /// Settings that only an answer over HTTP can meet.
@@ -9,6 +10,7 @@ const HTTP_ONLY: [&str; 7] =
     ["path", "expected_status", "body_contains", "body_json", "certificate_days", "ca_file", "redirects"];
 const GRPC_ONLY: [&str; 1] = ["grpc_service"];
 const PUSH_ONLY: [&str; 1] = ["grace"];
+const DOCKER_ONLY: [&str; 1] = ["unhealthy_only"];
 
 /// Who is asked, and how.
 pub(super) struct Asked {
@@ -51,6 +53,7 @@ pub(super) fn asked(root: &Group, member: &Member, faults: &mut Faults) -> Optio
             | Origin::Variable(_)
             | Origin::NamedFile { .. }
             | Origin::File { .. }
+            | Origin::Label { .. }
             | Origin::Default => group.fault("url", reason),
         });
         return None;
@@ -63,16 +66,16 @@ pub(super) fn asked(root: &Group, member: &Member, faults: &mut Faults) -> Optio
             None
         }
         "tcp" => {
-            only(group, "a tcp probe", &[&HTTP_ONLY, &GRPC_ONLY, &PUSH_ONLY], faults);
+            only(group, "a tcp probe", &[&HTTP_ONLY, &GRPC_ONLY, &PUSH_ONLY, &DOCKER_ONLY], faults);
             Some(Asked { probe_url: shown.clone(), url: shown, probe: ProbeKind::Tcp })
         }
         "grpc" => {
-            only(group, "a grpc probe", &[&HTTP_ONLY, &PUSH_ONLY], faults);
+            only(group, "a grpc probe", &[&HTTP_ONLY, &PUSH_ONLY, &DOCKER_ONLY], faults);
             let service = group.text("grpc_service").unwrap_or_default().to_owned();
             Some(Asked { probe_url: shown.clone(), url: shown, probe: ProbeKind::Grpc { service } })
         }
         _ => {
-            only(group, "an http probe", &[&GRPC_ONLY, &PUSH_ONLY], faults);
+            only(group, "an http probe", &[&GRPC_ONLY, &PUSH_ONLY, &DOCKER_ONLY], faults);
             Some(Asked { probe_url: format!("{shown}{path}"), url: shown, probe: ProbeKind::Http })
         }
     }
@@ -98,15 +101,22 @@ fn docker(root: &Group, member: &Member, faults: &mut Faults) -> Option<Asked> {
 /// Nobody is asked.
 fn push(member: &Member, faults: &mut Faults) -> Asked {
     let group = &member.group;
-    only(group, "a push probe", &[&HTTP_ONLY, &GRPC_ONLY, &["url", "timeout", "latency_limit"]], faults);
+    only(
+        group,
+        "a push probe",
+        &[&HTTP_ONLY, &GRPC_ONLY, &DOCKER_ONLY, &["url", "timeout", "latency_limit"]],
+        faults,
+    );
     let url = format!("heartbeat://{}", member.name);
     let grace = group.seconds("grace").or_else(|| group.seconds("interval")).unwrap_or_default();
     Asked { probe_url: url.clone(), url, probe: ProbeKind::Push { grace } }
 }
 
-/// What belongs to another kind of probe would be ignored silently: it is a fault.
+/// What belongs to another kind of probe would be ignored silently: it is a fault, unless it only spells a default
+/// out, as the printed configuration does.
 fn only(group: &Group, probe: &str, others: &[&[&'static str]], faults: &mut Faults) {
-    for key in others.iter().flat_map(|keys| keys.iter()).filter(|key| group.is_given(key)) {
+    let others = others.iter().flat_map(|keys| keys.iter());
+    for key in others.filter(|key| group.is_given(key) && !is_default(group, key)) {
         faults.push(group.fault(key, format!("means nothing to {probe}")));
     }
 }
@@ -125,4 +135,11 @@ fn path<'a>(group: &'a Group, faults: &mut Faults) -> Option<&'a str> {
     };
     faults.push(group.fault("path", reason));
     None
+}
+
+fn is_default(group: &Group, key: &str) -> bool {
+    let setting = PER_SERVICE.settings().find(|setting| setting.key == key);
+    let default = setting.and_then(|setting| setting.parse(setting.default?).ok());
+    let given = group.values.get(key);
+    default.zip(given).is_some_and(|(default, given)| default.shown() == given.value.shown())
 }

@@ -4,7 +4,8 @@ mod services;
 
 use shared::config::{Chapter, Kind, Section, Setting};
 
-use self::services::{PER_SERVICE, RECOVERY_COMMAND};
+pub(super) use self::services::PER_SERVICE;
+use self::services::RECOVERY_COMMAND;
 
 const TENTH_TO_A_DAY: Kind = Kind::Seconds { min: 0.1, max: 86_400.0 };
 const UP_TO_A_DAY: Kind = Kind::Seconds { min: 0.0, max: 86_400.0 };
@@ -181,6 +182,12 @@ const RECOVERY: Chapter = Chapter {
         .or("auto"),
         Setting::new("DOCKER_HOST", Kind::Text, "Docker Engine: unix:///path or tcp://host:port")
             .or_derived("the usual socket"),
+        Setting::new(
+            "DOCKER_LABELS",
+            Kind::Boolean,
+            "Whether containers are watched that ask for it by their labels",
+        )
+        .or("true"),
         Setting::new("COMPOSE_PROJECT_NAME", Kind::Text, "Compose project that the services belong to")
             .or_derived("whichever single project has the service"),
         Setting::new(

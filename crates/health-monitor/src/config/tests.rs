@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::policy::{Mode, ProbeKind, ServicePolicy};
 
 mod backends;
+mod labels;
 mod services;
 mod steps;
 

@@ -26,8 +26,18 @@ pub fn trouble(containers: &[Container], now: Timestamp) -> Option<String> {
     (!in_trouble.is_empty()).then(|| in_trouble.join(", "))
 }
 
-/// What is not certain yet about a service that is not in trouble.
+/// Which of the containers that run the health check of its image calls unhealthy.
+pub fn unhealthy(containers: &[Container]) -> Option<String> {
+    let mut running = containers.iter().filter(|one| one.is_running);
+    let sick = running.find(|one| one.health == ContainerHealth::Unhealthy)?;
+    Some(told(containers, sick, "is unhealthy by its health check"))
+}
+
+/// What is not certain, or not as usual, about a service that is not in trouble.
 pub fn reservation(containers: &[Container]) -> Option<String> {
+    if let Some(idle) = containers.iter().find(|one| !one.is_running) {
+        return Some(told(containers, idle, &format!("is {}", idle.state)));
+    }
     let starting = containers.iter().find(|one| one.health == ContainerHealth::Starting)?;
     Some(told(containers, starting, "runs, and its health check has not come to a result"))
 }
@@ -94,6 +104,15 @@ mod tests {
         }
         let ahead = container("running", Without, 1, 200);
         assert_eq!(trouble_of(&[ahead]), None);
+    }
+
+    #[test]
+    fn where_only_the_health_check_counts_a_stopped_container_is_told_and_left_alone() {
+        let stopped = [container("exited (0)", ContainerHealth::Unhealthy, 0, 0)];
+        assert_eq!(unhealthy(&stopped), None);
+        assert_eq!(reservation(&stopped).as_deref(), Some("the container is exited (0)"));
+        let sick = [container("running", ContainerHealth::Unhealthy, 0, 0)];
+        assert_eq!(unhealthy(&sick).as_deref(), Some("the container is unhealthy by its health check"));
     }
 
     #[test]

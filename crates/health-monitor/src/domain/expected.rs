@@ -14,6 +14,8 @@ pub struct Expected {
     pub statuses: Statuses,
     /// What the body must be like; none when it is not looked at.
     pub body: Option<BodyExpected>,
+    /// Containers fail by the health check of their image alone, and not when they do not run.
+    pub unhealthy_only: bool,
     /// A pass that takes longer is degraded.
     pub latency_limit: Option<Duration>,
     /// A pass is degraded when the TLS certificate ends within this time.

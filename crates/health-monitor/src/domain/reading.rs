@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use shared::platform::Container;
 
-use super::container::{reservation, trouble};
+use super::container::{reservation, trouble, unhealthy};
 use super::expected::{Expected, Mismatch};
 
 /// What came back from one probe, before any judgement.
@@ -155,7 +155,7 @@ impl Reading {
             }
             Answer::Serving => passed(flaw(measured, expected, None)),
             Answer::NotServing(cause) => (Class::Fail(Hard), Status::Unhealthy, Some(cause.clone())),
-            Answer::Containers(containers) => match trouble(containers, measured.finished_at) {
+            Answer::Containers(containers) => match trouble_of(containers, measured, expected) {
                 Some(trouble) => (Class::Fail(Hard), Status::Unhealthy, Some(trouble)),
                 None => passed(reservation(containers).or_else(|| flaw(measured, expected, None))),
             },
@@ -208,6 +208,10 @@ impl Reading {
     pub fn response_time(&self) -> Duration {
         self.finished_at.since(self.started_at)
     }
+}
+
+fn trouble_of(containers: &[Container], measured: &Measured, expected: &Expected) -> Option<String> {
+    if expected.unhealthy_only { unhealthy(containers) } else { trouble(containers, measured.finished_at) }
 }
 
 fn passed(flaw: Option<String>) -> (Class, Status, Option<String>) {

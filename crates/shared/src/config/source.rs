@@ -49,6 +49,13 @@ pub enum Origin {
         /// The line of the value, from 1; none where it is not known.
         line: Option<u64>,
     },
+    /// A label of a container.
+    Label {
+        /// Name of the container.
+        container: Arc<str>,
+        /// The label.
+        label: Arc<str>,
+    },
     /// A setting of the root, which stands in for one below it.
     Inherited(&'static str),
     /// Nobody gave one.
@@ -59,7 +66,11 @@ impl Origin {
     /// Whether somebody gave the value, instead of a default or another setting.
     pub fn is_given(&self) -> bool {
         match self {
-            Self::Flag(_) | Self::Variable(_) | Self::NamedFile { .. } | Self::File { .. } => true,
+            Self::Flag(_)
+            | Self::Variable(_)
+            | Self::NamedFile { .. }
+            | Self::File { .. }
+            | Self::Label { .. } => true,
             Self::Inherited(_) | Self::Default => false,
         }
     }
@@ -73,6 +84,7 @@ impl fmt::Display for Origin {
             Self::NamedFile { named_by, path } => write!(f, "file {path:?}, named by {named_by}"),
             Self::File { path, line: Some(line) } => write!(f, "file {path:?}, line {line}"),
             Self::File { path, line: None } => write!(f, "file {path:?}"),
+            Self::Label { container, label } => write!(f, "label {label} of container {container}"),
             Self::Inherited(key) => write!(f, "as {key}"),
             Self::Default => f.write_str("default"),
         }

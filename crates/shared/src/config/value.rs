@@ -55,6 +55,16 @@ impl Value {
     }
 }
 
+impl Setting {
+    /// Reads a text as this setting demands; the error says what is wrong with it.
+    pub fn parse(&self, text: &str) -> Result<Value, String> {
+        parse(text, self).map_err(|Refusal { reason, suggestion }| match suggestion {
+            Some(suggestion) => format!("{reason}; {suggestion}"),
+            None => reason,
+        })
+    }
+}
+
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.shown())

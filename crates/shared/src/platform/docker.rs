@@ -7,6 +7,7 @@ mod container;
 mod events;
 mod failure;
 mod instance;
+mod labelled;
 mod logs;
 mod recreate;
 
@@ -24,6 +25,7 @@ pub use self::container::{Container, ContainerHealth, Looked};
 pub use self::events::{ContainerEvent, DockerEvents};
 use self::failure::Failure;
 use self::instance::{Instance, observed};
+pub use self::labelled::Labelled;
 use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Update, Variables};
 use crate::order::{Action, Observed, Order, Performed, Stage, Unreachable};
 

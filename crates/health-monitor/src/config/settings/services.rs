@@ -49,7 +49,7 @@ const CONFIGURATION_UPDATE: Section = Section {
     members_at_most: None,
 };
 
-pub(super) const PER_SERVICE: Section = Section {
+pub(in crate::config) const PER_SERVICE: Section = Section {
     key: "services",
     doc: "The services to watch, by name, in place of the seven default ones",
     chapters: &[SERVICE_PROBING, SERVICE_ANSWER, SERVICE_HEALING, SERVICE_RECOVERY],
@@ -72,6 +72,12 @@ const SERVICE_PROBING: Chapter = Chapter {
             "What is asked: the address, the Docker Engine for the state of the containers, or nobody, as it posts heartbeats",
         )
         .or("url"),
+        Setting::new(
+            "unhealthy_only",
+            Kind::Boolean,
+            "Whether only the health check of the image fails it, and not a container that does not run",
+        )
+        .or("false"),
         Setting::new("grace", UP_TO_A_DAY, "How much later than its interval a heartbeat may come")
             .or_derived("the interval"),
         Setting::new("grpc_service", Kind::Text, "Service that the gRPC health service is asked for"),

@@ -149,7 +149,7 @@ fn the_scheme_of_the_address_chooses_the_probe_and_what_means_nothing_to_it_is_a
     let yaml = "
 services:
   web: {url: 'http://web'}
-  db: {url: 'tcp://db:5432'}
+  db: {url: 'tcp://db:5432', path: /health, redirects: 0, unhealthy_only: false}
   orders: {url: 'grpc://orders:50051', grpc_service: shop.Orders}
   worker: {probe: docker, container: worker-1}
 ";

@@ -55,7 +55,7 @@ impl ContainerEvent {
 /// The events of one engine.
 #[derive(Clone, Debug)]
 pub struct DockerEvents {
-    address: Address,
+    pub(super) address: Address,
 }
 
 impl DockerEvents {
