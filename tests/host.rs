@@ -98,6 +98,8 @@ pub struct Replacement {
     pub old: Behaviour,
     /// Whether the old instance is still there.
     pub has_kept: bool,
+    /// Whether the new one is still there.
+    pub has_new: bool,
 }
 
 /// A simulated service.
@@ -117,6 +119,8 @@ pub struct Host {
     pub log: Option<String>,
     /// So many orders to discard or put back fail.
     pub failing_conclusions: u32,
+    /// How many further such orders do not reach the platform.
+    pub unreached_conclusions: u32,
     /// So many of them are carried out, and the answer is lost.
     pub silent_conclusions: u32,
     /// Counts instances.
@@ -144,6 +148,7 @@ impl Host {
             replacement: None,
             log: None,
             failing_conclusions: 0,
+            unreached_conclusions: 0,
             silent_conclusions: 0,
             instance: 1,
             started_at: Timestamp::from_micros(0),
@@ -239,7 +244,8 @@ impl Host {
             OnRecreate::AnswerLost(reach) => (reach, lost, Some(soon)),
         };
         if reach != Reach::Nothing {
-            self.replacement = Some(Replacement { id, reach, old: self.behaviour, has_kept: true });
+            self.replacement =
+                Some(Replacement { id, reach, old: self.behaviour, has_kept: true, has_new: true });
         }
         if reach == Reach::Whole {
             self.replace(now + second);
@@ -253,6 +259,10 @@ impl Host {
     }
 
     fn conclude(&mut self, id: OrderId, stage: Stage, now: Timestamp) -> Performed {
+        if self.unreached_conclusions > 0 {
+            self.unreached_conclusions -= 1;
+            return Performed::NotRun { reason: "the platform is not reachable".into() };
+        }
         if self.failing_conclusions > 0 {
             self.failing_conclusions -= 1;
             return Performed::Failed { reason: "device or resource busy".into() };
@@ -260,6 +270,14 @@ impl Host {
         let taken = self.replacement.take_if(|one| one.id == id);
         let performed = match taken {
             None => Performed::Accepted,
+            Some(Replacement { has_new: false, old, .. }) if stage == Stage::Keep => {
+                self.behaviour = old;
+                self.replace(now);
+                self.up_at = None;
+                Performed::Superseded {
+                    reason: "somebody removed the new one, the old one was put back".into(),
+                }
+            }
             Some(replacement) if stage == Stage::Keep => {
                 assert_eq!(
                     replacement.reach,

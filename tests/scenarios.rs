@@ -281,6 +281,12 @@ fn host(world: &mut World, name: &str, words: &[&str]) {
         }
         ["concludes", "at", "the", "third", "try"] => host.failing_conclusions = 2,
         ["concludes", "without", "an", "answer"] => host.silent_conclusions = 1,
+        ["reaches", "nobody", "to", "conclude", "for", tries, "tries"] => {
+            host.unreached_conclusions = tries.parse().unwrap_or_else(|_| panic!("{tries} is no number"));
+        }
+        ["loses", "what", "is", "new"] => {
+            host.replacement.as_mut().unwrap_or_else(|| panic!("{name} has nothing new")).has_new = false;
+        }
         ["never", "concludes"] => host.failing_conclusions = u32::MAX,
         ["loses", "what", "was", "kept"] => {
             host.replacement.as_mut().unwrap_or_else(|| panic!("{name} keeps nothing")).has_kept = false;

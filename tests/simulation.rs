@@ -160,6 +160,7 @@ fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
             host.log = random.random::<bool>().then(|| "killed".to_owned());
             host.failing_conclusions = random.random_range(0..4);
             host.silent_conclusions = random.random_range(0..2);
+            host.unreached_conclusions = random.random_range(0..3);
             if let Some(replacement) = host.replacement.as_mut().filter(|one| one.reach == Reach::Whole) {
                 replacement.has_kept = random.random_ratio(3, 4);
             }

@@ -335,7 +335,8 @@ impl World {
                 let Some(host) = self.hosts.get_mut(&order.service) else { return };
                 let (performed, takes) = host.perform(&order, self.now);
                 let observed = host.observe().ok().filter(|_| order.stage == Stage::Revert);
-                if matches!(performed, shared::order::Performed::NotRun { .. }) {
+                let is_not_run = matches!(performed, shared::order::Performed::NotRun { .. });
+                if is_not_run && order.stage == Stage::Act {
                     self.not_run.push(order.id);
                 }
                 let Order { id, service, stage, .. } = order;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 
-use super::daemon::{Daemon, QUICK};
+use super::daemon::{Daemon, PATIENCE, QUICK};
 use super::docker::{self, Container};
 
 fn watching(container: &Container, settings: &str) -> String {
@@ -139,7 +139,7 @@ async fn an_engine_that_falls_silent_in_the_middle_is_looked_at_and_the_old_cont
     }
     let container = Container::start("silent-engine", &[]);
     let id = container.inspect(ID);
-    let (proxy, is_cutting) = proxy_that_can_cut("/rename").await;
+    let (proxy, is_cutting) = proxy_that_can_cut("/rename".to_owned()).await;
     let settings = format!("{QUICK}{}", watching(&container, "recovery_timeout: 60, steps: [recreate]"));
     let daemon = Daemon::start_with(&settings, &[("DOCKER_HOST", &format!("tcp://{proxy}"))]).await;
     daemon.service_until(&container.service, "health", |one| one["state"] == "healthy").await;
@@ -153,14 +153,79 @@ async fn an_engine_that_falls_silent_in_the_middle_is_looked_at_and_the_old_cont
     is_alone(&container, &daemon);
 }
 
+#[tokio::test]
+async fn whatever_call_of_putting_back_is_the_last_of_a_daemon_the_next_one_puts_the_old_container_back() {
+    if !docker::is_there() {
+        return;
+    }
+    // Each is cut off before it reaches the engine, so that all calls before it are done.
+    let calls = ["/stop?", "/rename?", "/rename?name=NAME ", "/update ", "/restart?", "DELETE "];
+    let mut rounds = tokio::task::JoinSet::new();
+    for (number, call) in calls.into_iter().enumerate() {
+        rounds.spawn(async move { is_put_back_after_a_crash_before(number, call).await });
+    }
+    while let Some(round) = rounds.join_next().await {
+        round.unwrap();
+    }
+}
+
+async fn is_put_back_after_a_crash_before(number: usize, call: &str) {
+    let policies = ["always", "unless-stopped", "on-failure:3"];
+    let policy = ["--restart", policies[number % policies.len()]];
+    let container = Container::start_with(&format!("half-back-{number}"), &policy, &["--broken"]);
+    let (id, made_of) = (container.inspect(ID), container.inspect(MADE_OF));
+    let (proxy, is_cutting) = proxy_that_can_cut(call.replace("NAME", container.name())).await;
+    let steps = "recovery_timeout: 60, steps: [recreate within 4]";
+    let settings = format!("{QUICK}{}", watching(&container, steps));
+    let mut daemon = Daemon::start_with(&settings, &[("DOCKER_HOST", &format!("tcp://{proxy}"))]).await;
+    daemon.recovery_until(&container.service, "the new one", |one| one["phase"] == "verifying").await;
+    is_cutting.store(true, Ordering::SeqCst);
+    daemon.recovery_until(&container.service, "the verdict", |one| one["phase"] == "concluding").await;
+    let start = tokio::time::Instant::now();
+    while is_cutting.load(Ordering::SeqCst) {
+        assert!(start.elapsed() < PATIENCE, "{call} never came:\n{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    daemon.kill();
+    daemon.restart().await;
+    let recovery = finished(&daemon, &container).await;
+    assert_eq!(recovery["outcome"], json!("not_recovered"), "before {call}: {recovery:#}");
+    assert!(recovery["reason"].as_str().unwrap().contains("was put back"), "before {call}: {recovery:#}");
+    assert_eq!((container.inspect(ID), container.inspect(MADE_OF)), (id, made_of), "before {call}");
+    is_alone(&container, &daemon);
+}
+
+#[tokio::test]
+async fn a_container_that_an_earlier_recovery_has_kept_is_not_removed_by_the_next() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::start("still-kept", &["--broken"]);
+    let kept = format!("{}.kept-0190a0b0-0000-7000-8000-000000000001", container.name());
+    let (service, image) = (&container.service, container.inspect("{{.Config.Image}}"));
+    let label = format!("com.docker.compose.service={service}");
+    docker::docker(&["create", "--name", &kept, "--label", &label, &image]);
+    let daemon =
+        Daemon::start(&watching(&container, "recovery_timeout: 60, steps: [recreate within 4]")).await;
+    let recovery = finished(&daemon, &container).await;
+    assert_eq!(recovery["outcome"], json!("action_failed"), "{recovery:#}");
+    let reason = recovery["reason"].as_str().unwrap();
+    assert!(
+        reason.contains(&format!("container {kept} is kept")) && reason.contains("docker rm"),
+        "{reason}"
+    );
+    let left = container.all().into_iter().map(|(name, _)| name).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(left, [container.name().to_owned(), kept].into());
+}
+
 /// A way to the engine that drops the connection, once, when a request for this path comes and the switch is set.
-async fn proxy_that_can_cut(path: &'static str) -> (std::net::SocketAddr, Arc<AtomicBool>) {
+async fn proxy_that_can_cut(path: String) -> (std::net::SocketAddr, Arc<AtomicBool>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, is_cutting) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
     let switch = Arc::clone(&is_cutting);
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let switch = Arc::clone(&switch);
+            let (switch, path) = (Arc::clone(&switch), path.clone());
             tokio::spawn(async move {
                 let socket = std::env::var("DOCKER_HOST").unwrap_or_default();
                 let socket = socket.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned();
@@ -172,7 +237,7 @@ async fn proxy_that_can_cut(path: &'static str) -> (std::net::SocketAddr, Arc<At
                     loop {
                         let length = from_client.read(&mut chunk).await.unwrap_or(0);
                         let text = String::from_utf8_lossy(&chunk[..length]);
-                        let is_meant = text.contains(path) && switch.swap(false, Ordering::SeqCst);
+                        let is_meant = text.contains(&path) && switch.swap(false, Ordering::SeqCst);
                         if length == 0 || is_meant || to_engine.write_all(&chunk[..length]).await.is_err() {
                             return;
                         }

@@ -17,7 +17,9 @@ pub use self::file_update::{Edit, FileUpdate};
 pub use self::update::Update;
 pub use self::variables::Variables;
 pub use self::webhook::Webhook;
-use crate::order::{Action, Backend, Observed, Order, Performed, ServiceName, Standing, Target, Unreachable};
+use crate::order::{
+    Action, Backend, Observed, Order, Performed, ServiceName, Stage, Standing, Target, Unreachable,
+};
 
 /// How the Docker Engine is reached and used.
 #[derive(Clone, Debug)]
@@ -171,11 +173,16 @@ impl Platform {
     }
 
     async fn perform_itself(&self, order: &Order) -> Performed {
-        match self {
-            Self::Docker(docker) => docker.perform(order).await,
+        let performed = match self {
+            Self::Docker(docker) => return docker.perform(order).await,
             Self::Webhook(webhook) => webhook.perform(order).await,
             Self::Command(command) => command.perform(order).await,
             Self::None => Performed::NotRun { reason: nothing_configured(&order.service) },
+        };
+        match order.stage {
+            Stage::Act => performed,
+            // These keep nothing: what is to be concluded here is no matter of reaching them.
+            Stage::Keep | Stage::Revert => update::begun(performed),
         }
     }
 }

@@ -220,7 +220,9 @@ impl Service {
     pub fn is_in_trouble(&self) -> bool {
         match self.health.state {
             HealthState::Suspect | HealthState::Unhealthy => true,
-            HealthState::Unknown | HealthState::Healthy => self.recovery.is_some(),
+            HealthState::Unknown | HealthState::Healthy => {
+                self.recovery.as_ref().is_some_and(|recovery| !recovery.is_tidying_up())
+            }
         }
     }
 
@@ -266,6 +268,8 @@ impl Service {
     /// that came back by itself say nothing.
     fn climb(&mut self, at: Timestamp, recovery: &Recovery) {
         let (has_ended, has_helped) = match recovery.verdict.or(recovery.outcome) {
+            // What had helped is gone again.
+            Some(Outcome::Recovered) if recovery.outcome == Some(Outcome::Superseded) => (false, false),
             Some(Outcome::Recovered) => (true, true),
             Some(Outcome::NotRecovered | Outcome::ActionFailed) => (true, false),
             Some(

@@ -10,6 +10,7 @@ mod instance;
 mod labelled;
 mod logs;
 mod recreate;
+mod verdict;
 
 use std::collections::HashMap;
 use std::time::Duration;

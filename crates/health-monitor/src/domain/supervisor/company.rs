@@ -186,7 +186,7 @@ impl Supervisor {
     /// A service that others need, and that this fact shows to be up or no longer recovered.
     fn needed_that_is_up(&self, fact: &Fact) -> Option<usize> {
         let is_up = match fact {
-            Fact::Recovery(recovery) => recovery.outcome.is_some(),
+            Fact::Recovery(recovery) => recovery.outcome.is_some() || recovery.is_tidying_up(),
             Fact::ServicePass { health, .. } => health.state == HealthState::Healthy,
             Fact::MonitorStarted { .. }
             | Fact::ServiceError(_)

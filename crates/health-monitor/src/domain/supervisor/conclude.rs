@@ -16,6 +16,9 @@ use super::{Decided, Supervisor, Work};
 
 /// Tries to discard or put back, before a person has to.
 const MOST_TRIES: u32 = 20;
+/// Tries that did not reach the platform count only up to here, where the pauses are longest: however long it is away,
+/// enough tries are left for when it is back.
+const MOST_UNREACHED: u32 = 12;
 /// Pause after the first try that went wrong, and the longest between two.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// How often a platform that does not answer is asked what there is of an order.
@@ -195,12 +198,13 @@ impl Supervisor {
             }
             Performed::Accepted => (verdict, "what was there before was put back".to_owned()),
             Performed::Superseded { reason } => (Outcome::Superseded, reason),
-            Performed::NotRun { reason } | Performed::Failed { reason } | Performed::Unknown { reason } => {
+            Performed::NotRun { reason } => {
+                let conclusion_tries = recovery.conclusion_tries.min(MOST_UNREACHED);
+                return self.wait(Recovery { conclusion_tries, ..recovery }, reason, now, decided);
+            }
+            Performed::Failed { reason } | Performed::Unknown { reason } => {
                 if recovery.conclusion_tries < MOST_TRIES {
-                    let pause = PAUSES.0.saturating_mul(recovery.conclusion_tries).min(PAUSES.1);
-                    let (conclude_at, conclusion_error) = (Some(now + pause), Some(reason));
-                    let waiting = Recovery { conclude_at, conclusion_error, ..recovery };
-                    return self.record(Fact::Recovery(Box::new(waiting)), now, decided);
+                    return self.wait(recovery, reason, now, decided);
                 }
                 (verdict, format!("given up after {MOST_TRIES} tries, a person has to look: {reason}"))
             }
@@ -210,8 +214,20 @@ impl Supervisor {
         }
         // What was put back has just been started, and is given time before anything else is done.
         let rest = (stage == Stage::Revert).then(|| now + self.policy_of(service).start_period);
-        let recovery = Recovery { not_before: recovery.not_before.max(rest), ..recovery };
+        let mut recovery = Recovery { not_before: recovery.not_before.max(rest), ..recovery };
+        if stage == Stage::Keep && outcome == Outcome::Superseded {
+            // What was proven is there no more.
+            (recovery.verified_at, recovery.time_to_recover_seconds) = (None, None);
+        }
         self.close(service, recovery, outcome, &reason, now, decided);
+    }
+
+    /// Such an order was not carried out; it is given again after a pause.
+    fn wait(&mut self, recovery: Recovery, reason: String, now: Timestamp, decided: &mut Decided) {
+        let pause = PAUSES.0.saturating_mul(recovery.conclusion_tries).min(PAUSES.1);
+        let (conclude_at, conclusion_error) = (Some(now + pause), Some(reason));
+        let waiting = Recovery { conclude_at, conclusion_error, ..recovery };
+        self.record(Fact::Recovery(Box::new(waiting)), now, decided);
     }
 
     /// Ends a recovery, and its incident when the service was proven to be well.

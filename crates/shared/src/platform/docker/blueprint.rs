@@ -12,6 +12,9 @@ use crate::platform::Variables;
 /// The label of a container that we made: the identity of the recovery.
 pub(super) const RECOVERY_LABEL: &str = "health-monitor.recovery";
 
+/// Swarm's label for a container that it made for a task.
+const TASK_LABEL: &str = "com.docker.swarm.task.id";
+
 /// How many digits of an identity Docker gives out as a host name and an alias.
 const SHORT_ID: usize = 12;
 
@@ -34,6 +37,15 @@ pub(super) fn refusal(old: &ContainerInspectResponse) -> Option<&'static str> {
         Some("the engine does not tell its configuration")
     } else if host.and_then(|host| host.auto_remove) == Some(true) {
         Some("it is removed as soon as it stops (--rm), so the old one cannot be kept")
+    } else if old
+        .config
+        .as_ref()
+        .and_then(|config| config.labels.as_ref())
+        .is_some_and(|l| l.contains_key(TASK_LABEL))
+    {
+        Some(
+            "it is a task of a Swarm service, and Swarm itself replaces what stops; use docker service update --force",
+        )
     } else {
         None
     }

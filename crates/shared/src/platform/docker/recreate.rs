@@ -1,8 +1,7 @@
 //! Makes a container anew from its own configuration, and keeps the old one until the verdict.
 //!
 //! The new one is created aside, the old one stopped and renamed, the new one given the name and started. What
-//! there is can always be told by names and by the label of the recovery, so that every order begins by looking:
-//! it does what is missing, whatever came between.
+//! there is can always be told by names and by the label of the recovery.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -28,10 +27,10 @@ use crate::platform::Variables;
 use crate::platform::update::begun;
 
 /// How long one call that neither stops nor starts anything may take.
-const CALL: Duration = Duration::from_secs(20);
+pub(super) const CALL: Duration = Duration::from_secs(20);
 
-const KEPT: &str = ".kept-";
-const NEW: &str = ".new-";
+pub(super) const KEPT: &str = ".kept-";
+pub(super) const NEW: &str = ".new-";
 
 /// Whether a container of this name is one that a recovery has set aside.
 pub(super) fn is_set_aside(name: &str) -> bool {
@@ -42,13 +41,13 @@ pub(super) fn is_set_aside(name: &str) -> bool {
 
 /// The containers of one recovery that belong to one name.
 #[derive(Debug, Default)]
-struct Pieces {
+pub(super) struct Pieces {
     /// The old one, stopped and renamed.
-    kept: Option<Listed>,
+    pub(super) kept: Option<Listed>,
     /// The new one, not yet given the name.
-    aside: Option<Listed>,
+    pub(super) aside: Option<Listed>,
     /// The new one under the name.
-    made: Option<Listed>,
+    pub(super) made: Option<Listed>,
 }
 
 impl Docker {
@@ -92,7 +91,9 @@ impl Docker {
                 format!("container {other} uses its network and would lose it; recreate both together");
             return Err(refused(&reason));
         }
-        within(CALL, self.clear_away(&client, name, id)).await.map_err(failed)?;
+        if let Some(kept) = within(CALL, self.clear_away(&client, name, id)).await.map_err(failed)? {
+            return Err(refused(&still_kept(&kept, name)));
+        }
         let image = within(CALL, image_of(&client, &old)).await.map_err(failed)?;
         let policy = old.host_config.as_ref().and_then(|host| host.restart_policy.clone());
         let Blueprint { body, further } = Blueprint::of(old, &image, &id.to_string(), variables);
@@ -114,90 +115,6 @@ impl Docker {
             within(CALL, start(&client, name)).await
         };
         took_place.await.map_err(|failure| begun(failed(failure)))
-    }
-
-    /// The verdict is good: the old ones are removed.
-    pub(super) async fn keep(&self, id: OrderId) -> Performed {
-        let tried = format!("remove the old container of {}", self.container());
-        match self.keep_all(id).await {
-            Ok(None) => Performed::Accepted,
-            Ok(Some(reason)) => Performed::Superseded { reason },
-            Err(failure) => failure.of_order(&tried, &self.address),
-        }
-    }
-
-    async fn keep_all(&self, id: OrderId) -> Result<Option<String>, Failure> {
-        let client = self.address.client()?;
-        let mut superseded = None;
-        for (name, pieces) in within(CALL, pieces(&client, id)).await? {
-            if let Some(aside) = pieces.aside {
-                within(CALL, remove(&client, &aside.id)).await?;
-            }
-            let Some(kept) = pieces.kept else { continue };
-            if within(CALL, named(&client, &name)).await?.is_some() {
-                within(CALL, remove(&client, &kept.id)).await?;
-            } else {
-                // Somebody removed the new one: rather the old one than none.
-                within(CALL, rename(&client, &kept.id, &name)).await?;
-                self.restart_named(&client, &kept.id).await?;
-                superseded = Some(format!("the new container {name} is gone, so the old one was put back"));
-            }
-        }
-        Ok(superseded)
-    }
-
-    /// The verdict is bad: the new ones are removed, and the old ones put back and started.
-    pub(super) async fn revert(&self, id: OrderId) -> Performed {
-        let tried = format!("put the old container of {} back", self.container());
-        match self.revert_all(id).await {
-            Ok(None) => Performed::Accepted,
-            Ok(Some(reason)) => Performed::Superseded { reason },
-            Err(failure) => failure.of_order(&tried, &self.address),
-        }
-    }
-
-    async fn revert_all(&self, id: OrderId) -> Result<Option<String>, Failure> {
-        let client = self.address.client()?;
-        let mut superseded = None;
-        for (name, pieces) in within(CALL, pieces(&client, id)).await? {
-            let made = pieces.made.as_ref().or(pieces.aside.as_ref());
-            let policy = match made {
-                Some(made) => policy_of(&client, &made.id).await?,
-                None => None,
-            };
-            let Pieces { kept, aside, made } = pieces;
-            if let Some(aside) = &aside {
-                within(CALL, remove(&client, &aside.id)).await?;
-            }
-            match (kept, made) {
-                (Some(kept), made) => {
-                    if let Some(made) = made {
-                        within(CALL, remove(&client, &made.id)).await?;
-                    } else if within(CALL, named(&client, &name)).await?.is_some() {
-                        within(CALL, remove(&client, &kept.id)).await?;
-                        superseded = Some(format!("somebody else has made a new container {name}"));
-                        continue;
-                    }
-                    within(CALL, rename(&client, &kept.id, &name)).await?;
-                    within(CALL, unpark(&client, &kept.id, policy)).await?;
-                    self.restart_named(&client, &kept.id).await?;
-                }
-                (None, Some(made)) => {
-                    superseded = Some(format!(
-                        "somebody removed the old container of {name}, so there is nothing to put back"
-                    ));
-                    within(CALL, start(&client, &made.id)).await?;
-                }
-                (None, None) => {
-                    // It was not renamed yet. A stop may be under way still, so it is restarted and not only started.
-                    if let Some(old) = within(CALL, named(&client, &name)).await? {
-                        within(CALL, unpark(&client, &old.id, policy)).await?;
-                        self.restart_named(&client, &old.id).await?;
-                    }
-                }
-            }
-        }
-        Ok(superseded)
     }
 
     /// What there is of an order to recreate.
@@ -227,29 +144,33 @@ impl Docker {
         format!("{what} container {}: {reason}", self.container())
     }
 
-    /// Removes what earlier recoveries have left aside of this name: none of them is under way any more.
-    async fn clear_away(&self, client: &Client, name: &str, id: OrderId) -> Result<(), Failure> {
+    /// Removes new containers of this name that earlier recoveries have left aside: none of them is under way any more.
+    /// An old one that is still kept stays, with what belongs to it: where putting it back was given up, it is the last
+    /// that ran. Its name is given then.
+    async fn clear_away(&self, client: &Client, name: &str, id: OrderId) -> Result<Option<String>, Failure> {
         let id = id.to_string();
-        for left in list(client, "name", name.to_owned()).await? {
-            let is_ours = is_set_aside(&left.name) && !left.name.ends_with(&id);
-            let base = left.name.rsplit_once(KEPT).or(left.name.rsplit_once(NEW)).map(|(base, _)| base);
-            if is_ours && base == Some(name) {
-                remove(client, &left.id).await?;
-            }
+        let mut left = list(client, "name", name.to_owned()).await?;
+        left.retain(|left| !left.name.ends_with(&id) && is_set_aside(&left.name));
+        let is_of = |left: &Listed, mark| left.name.rsplit_once(mark).is_some_and(|(base, _)| base == name);
+        if let Some(kept) = left.iter().find(|left| is_of(left, KEPT)) {
+            return Ok(Some(kept.name.clone()));
         }
-        Ok(())
+        for aside in left.iter().filter(|left| is_of(left, NEW)) {
+            remove(client, &aside.id).await?;
+        }
+        Ok(None)
     }
 
     fn stop_seconds(&self) -> i32 {
         self.stop_timeout.as_secs_f64().ceil() as i32
     }
 
-    async fn stop(&self, client: &Client, id: &str) -> Result<(), Failure> {
+    pub(super) async fn stop(&self, client: &Client, id: &str) -> Result<(), Failure> {
         let options = StopContainerOptionsBuilder::new().t(self.stop_seconds()).build();
         within(self.stop_timeout + CALL, async { Ok(client.stop_container(id, Some(options)).await?) }).await
     }
 
-    async fn restart_named(&self, client: &Client, id: &str) -> Result<(), Failure> {
+    pub(super) async fn restart_named(&self, client: &Client, id: &str) -> Result<(), Failure> {
         let options = RestartContainerOptionsBuilder::new().t(self.stop_seconds()).build();
         let restart = async { Ok(client.restart_container(id, Some(options)).await?) };
         within(self.stop_timeout + CALL, restart).await
@@ -257,7 +178,7 @@ impl Docker {
 }
 
 /// All containers of one recovery, by the name that they have or will have.
-async fn pieces(client: &Client, id: OrderId) -> Result<BTreeMap<String, Pieces>, Failure> {
+pub(super) async fn pieces(client: &Client, id: OrderId) -> Result<BTreeMap<String, Pieces>, Failure> {
     let id = id.to_string();
     let mut all: BTreeMap<String, Pieces> = BTreeMap::new();
     for listed in list(client, "name", id.clone()).await? {
@@ -277,7 +198,7 @@ async fn pieces(client: &Client, id: OrderId) -> Result<BTreeMap<String, Pieces>
     Ok(all)
 }
 
-async fn named(client: &Client, name: &str) -> Result<Option<Listed>, Failure> {
+pub(super) async fn named(client: &Client, name: &str) -> Result<Option<Listed>, Failure> {
     Ok(list(client, "name", name.to_owned()).await?.into_iter().find(|listed| listed.name == name))
 }
 
@@ -309,30 +230,35 @@ async fn image_of(client: &Client, old: &ContainerInspectResponse) -> Result<Str
     }
 }
 
-async fn policy_of(client: &Client, id: &str) -> Result<Option<RestartPolicy>, Failure> {
+pub(super) async fn policy_of(client: &Client, id: &str) -> Result<Option<RestartPolicy>, Failure> {
     let inspected = within(CALL, inspect(client, id)).await?;
     Ok(inspected.host_config.and_then(|host| host.restart_policy))
 }
 
-/// An engine that starts would start the kept one as well under these policies.
+/// Whether the engine ever starts a container with this policy by itself.
 fn wakes_by_itself(policy: Option<&RestartPolicy>) -> bool {
-    matches!(
-        policy.and_then(|policy| policy.name),
-        Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::ON_FAILURE)
-    )
+    match policy.and_then(|policy| policy.name) {
+        Some(
+            RestartPolicyNameEnum::ALWAYS
+            | RestartPolicyNameEnum::ON_FAILURE
+            | RestartPolicyNameEnum::UNLESS_STOPPED,
+        ) => true,
+        Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY) | None => false,
+    }
 }
 
+/// An engine that starts would start the kept one beside the new one, even under `unless-stopped`: one that had exited
+/// before it was stopped does not count as stopped by somebody.
 async fn park(client: &Client, id: &str, policy: Option<&RestartPolicy>) -> Result<(), Failure> {
     if !wakes_by_itself(policy) {
         return Ok(());
     }
-    let quiet =
-        RestartPolicy { name: Some(RestartPolicyNameEnum::UNLESS_STOPPED), maximum_retry_count: None };
-    set_policy(client, id, quiet).await
+    let never = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+    set_policy(client, id, never).await
 }
 
 /// Gives the old one its policy back; the new one has a copy of it.
-async fn unpark(client: &Client, id: &str, policy: Option<RestartPolicy>) -> Result<(), Failure> {
+pub(super) async fn unpark(client: &Client, id: &str, policy: Option<RestartPolicy>) -> Result<(), Failure> {
     match policy.filter(|policy| wakes_by_itself(Some(policy))) {
         Some(policy) => set_policy(client, id, policy).await,
         None => Ok(()),
@@ -344,21 +270,29 @@ async fn set_policy(client: &Client, id: &str, policy: RestartPolicy) -> Result<
     Ok(client.update_container(id, update).await?)
 }
 
-async fn rename(client: &Client, id: &str, name: &str) -> Result<(), Failure> {
+pub(super) async fn rename(client: &Client, id: &str, name: &str) -> Result<(), Failure> {
     Ok(client.rename_container(id, RenameContainerOptionsBuilder::new().name(name).build()).await?)
 }
 
-async fn start(client: &Client, id: &str) -> Result<(), Failure> {
+pub(super) async fn start(client: &Client, id: &str) -> Result<(), Failure> {
     Ok(client.start_container(id, None::<StartContainerOptions>).await?)
 }
 
 /// Removes a container and leaves its volumes, which the other one uses. One that is gone already is fine.
-async fn remove(client: &Client, id: &str) -> Result<(), Failure> {
+pub(super) async fn remove(client: &Client, id: &str) -> Result<(), Failure> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(false).build();
     match client.remove_container(id, Some(options)).await.map_err(Failure::from) {
         Ok(()) | Err(Failure::Answered { status: 404, .. }) => Ok(()),
         Err(failure) => Err(failure),
     }
+}
+
+fn still_kept(kept: &str, name: &str) -> String {
+    format!(
+        "container {kept} is kept since an earlier recovery, because it could not be put back or removed; \
+         if it is not needed, remove it (docker rm {kept}), else give it the name back \
+         (docker rm {name}, docker rename {kept} {name}, docker update --restart with its policy, docker start {name})"
+    )
 }
 
 #[cfg(test)]
