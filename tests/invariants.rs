@@ -10,8 +10,6 @@ use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Outcome, Phase, Trigger};
-use health_monitor::domain::state::Service;
-
 use shared::clock::Timestamp;
 use shared::engine::Decider;
 use shared::order::{Order, Stage};
@@ -141,10 +139,8 @@ impl World {
         let Some(state) = self.state() else { return };
         let limits = &self.policy.fleet;
         assert!(state.fleet.isolation.is_none(), "{}: healed while our own network is gone", order.service);
-        // What is only left to be removed after a good verdict is no recovery that others wait for.
-        let takes_a_turn =
-            |one: &Service| one.recovery.as_ref().is_some_and(|recovery| !recovery.is_tidying_up());
-        let others = state.services.iter().filter(|(name, one)| **name != order.service && takes_a_turn(one));
+        let others =
+            state.services.iter().filter(|(name, one)| **name != order.service && one.recovery.is_some());
         let under_way = others.count();
         assert!(
             under_way < limits.max_concurrent,

@@ -33,12 +33,11 @@ impl Census {
         }
         self.down.extend(since.map(|since| (since, place)));
         let was_recovering = self.recovering.contains(&place);
-        let is_recovering = service.recovery.as_ref().is_some_and(|recovery| !recovery.is_tidying_up());
-        set(&mut self.recovering, place, is_recovering);
+        set(&mut self.recovering, place, service.recovery.is_some());
         let is_held =
             service.refusal.as_ref().and_then(|refusal| refusal.guard).is_some_and(|g| g.is_shared());
         set(&mut self.waiting, place, is_held && service.recovery.is_none());
-        was_recovering && !is_recovering
+        was_recovering && service.recovery.is_none()
     }
 
     /// Services that went down after `since`.

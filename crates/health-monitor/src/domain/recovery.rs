@@ -328,11 +328,6 @@ impl Recovery {
         matches!(self.verdict, Some(Outcome::Recovered | Outcome::SelfRecovered))
     }
 
-    /// Whether only what it replaced is left to be removed: the service is proven to be well, and keeps nobody waiting.
-    pub fn is_tidying_up(&self) -> bool {
-        self.phase == Phase::Concluding && self.is_well()
-    }
-
     /// What the verdict asks for.
     pub fn conclusion(&self) -> Stage {
         if self.is_well() { Stage::Keep } else { Stage::Revert }

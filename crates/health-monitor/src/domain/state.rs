@@ -220,9 +220,7 @@ impl Service {
     pub fn is_in_trouble(&self) -> bool {
         match self.health.state {
             HealthState::Suspect | HealthState::Unhealthy => true,
-            HealthState::Unknown | HealthState::Healthy => {
-                self.recovery.as_ref().is_some_and(|recovery| !recovery.is_tidying_up())
-            }
+            HealthState::Unknown | HealthState::Healthy => self.recovery.is_some(),
         }
     }
 

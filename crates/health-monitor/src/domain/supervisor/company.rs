@@ -114,7 +114,11 @@ impl Supervisor {
     }
 
     fn watch_for_calm(&mut self, now: Timestamp, decided: &mut Decided) {
-        let Some(storm) = self.state.fleet.storm.clone() else { return };
+        let Some(storm) = self.state.fleet.storm.clone() else {
+            // A person may have ended it.
+            self.calm_since = None;
+            return;
+        };
         let limits = &self.policy.fleet;
         let is_calm = !limits.is_storm(self.census.down(), self.census.eligible());
         let since = if is_calm { Some(self.calm_since.unwrap_or(now)) } else { None };
@@ -186,7 +190,7 @@ impl Supervisor {
     /// A service that others need, and that this fact shows to be up or no longer recovered.
     fn needed_that_is_up(&self, fact: &Fact) -> Option<usize> {
         let is_up = match fact {
-            Fact::Recovery(recovery) => recovery.outcome.is_some() || recovery.is_tidying_up(),
+            Fact::Recovery(recovery) => recovery.outcome.is_some(),
             Fact::ServicePass { health, .. } => health.state == HealthState::Healthy,
             Fact::MonitorStarted { .. }
             | Fact::ServiceError(_)
