@@ -37,6 +37,19 @@ pub fn fact(fact: &Fact) -> String {
             format!("{service} flapping, {} % changes", flapping.percent)
         }
         Fact::Flapping { service, flapping: None } => format!("{service} steady again"),
+        Fact::Reconfigured(change) => {
+            let parts = [
+                ("added", change.added.told()),
+                ("removed", change.removed.told()),
+                ("changed", change.changed.told()),
+                ("fleet", if change.is_fleet_changed { "changed".into() } else { String::new() }),
+            ];
+            let told = parts.iter().filter(|(_, names)| !names.is_empty());
+            let told: Vec<String> = told.map(|(what, names)| format!("{what} {names}")).collect();
+            format!("reconfigured: {}", if told.is_empty() { "as before".into() } else { told.join("; ") })
+        }
+        Fact::ServiceWatched { service, is_watched: true } => format!("{service} watched again"),
+        Fact::ServiceWatched { service, is_watched: false } => format!("{service} no longer watched"),
         Fact::OwnNetwork(isolation) => match isolation.ended_at {
             None => format!("our own network is gone: {} not reached", isolation.lost()),
             Some(_) => "our own network is back".into(),

@@ -192,6 +192,10 @@ impl World {
     pub fn check_now(&self) {
         let Some(state) = self.state() else { return };
         for (name, service) in state.services.iter() {
+            let is_watched = self.policy.services.iter().any(|policy| policy.name == *name);
+            let is_open = service.incident.is_some() || service.recovery.is_some();
+            assert!(is_watched || !is_open, "{name}: nobody watches it, and something is open");
+            assert!(is_watched != state.retired.contains(name), "{name}: watched and retired, or neither");
             let Some(recovery) = &service.recovery else { continue };
             assert!(service.incident.is_some(), "{name}: a recovery without an incident");
             assert!(recovery.phase != Phase::Finished, "{name}: a finished recovery is still under way");

@@ -3,6 +3,7 @@
 //! Scenarios and the simulation drive the same world; time passes only when they say so.
 
 pub mod beats;
+pub mod configuration;
 pub mod describe;
 pub mod host;
 mod invariants;

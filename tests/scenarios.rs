@@ -188,6 +188,7 @@ fn happen(world: &mut World, what: &str) {
         ["nothing", "more"] => {}
         ["a", "hint", "about", name] => hint(world, name, 1),
         [number, "hints", "about", name] => hint(world, name, number.parse().unwrap()),
+        ["configuration", rest @ ..] => world.reconfigure(edited(world.policy.clone(), rest)),
         ["nobody", "can", "bear", "witness"] => world.sentinels = 0,
         ["our", "network", "is", "cut"] => world.is_cut_off = true,
         ["our", "network", "is", "mended"] => world.is_cut_off = false,
@@ -211,6 +212,31 @@ fn hint(world: &mut World, name: &str, times: usize) {
     for _ in 0..times {
         world.say(Event::Hinted { service: service_name(name) });
     }
+}
+
+/// The configuration after somebody has edited it.
+fn edited(mut now: Policy, words: &[&str]) -> Policy {
+    let place =
+        |now: &Policy, name: &str| now.services.iter().position(|one| one.name.as_str() == name).unwrap();
+    match words {
+        ["adds", name] => now.services.extend(policy(&[name]).services),
+        ["removes", name] => {
+            let place = place(&now, name);
+            now.services.remove(place);
+        }
+        ["lets", name, "fail", number, "times"] => {
+            let place = place(&now, name);
+            now.services[place].fall = number.parse().unwrap();
+        }
+        ["moves", name, "to", port] => {
+            let place = place(&now, name);
+            now.services[place].probe_url = format!("http://{name}:{port}/health");
+        }
+        ["enforces"] => now.services.iter_mut().for_each(|service| service.mode = Mode::Enforce),
+        other => panic!("configuration {}", other.join(" ")),
+    }
+    follow_dependencies(&mut now);
+    now
 }
 
 fn hold(world: &mut World, kind: PauseKind, words: &[&str]) {

@@ -147,3 +147,22 @@ fn a_fleet_that_hangs_is_watched_on_schedule() {
     // Jitter lets some slots of a service come close together; each of the 60 has had twenty.
     assert!(missed < 12, "{missed} of 1,200 slots were missed");
 }
+
+#[test]
+fn another_order_of_the_services_starts_no_second_probe_and_frees_the_places_of_those_that_go() {
+    let before = Policy { max_in_flight: 2, ..many(4) };
+    let mut schedule = Schedule::new(&before, START);
+    let interval = |_| seconds(30);
+    let under_way = schedule.start_due(START + seconds(29), interval);
+    let [stays, goes] = under_way[..] else { panic!("{under_way:?} are under way") };
+    let mut after = before.clone();
+    after.services.reverse();
+    let was: Vec<Option<usize>> = (0..4).rev().filter(|old| *old != goes).map(Some).collect();
+    after.services.remove(3 - goes);
+    let mut schedule = schedule.rearranged(&after, &was, START + seconds(29));
+    assert_eq!(schedule.in_flight(), 1);
+    let place = was.iter().position(|old| *old == Some(stays)).unwrap();
+    let started = schedule.start_due(START + seconds(90), interval);
+    assert!(started.len() == 1 && started[0] != place, "{started:?}");
+    assert_eq!(schedule.finished(place, START + seconds(91)).len(), 1, "the next one in the queue");
+}

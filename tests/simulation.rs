@@ -96,7 +96,7 @@ fn some_policy(random: &mut StdRng) -> Policy {
 }
 
 fn mischief(world: &mut World, random: &mut StdRng) {
-    match random.random_range(0..10) {
+    match random.random_range(0..11) {
         0 if world.is_monitored() => world.kill_monitor(),
         1 => {
             let crashes = [Crash::BeforeRecord, Crash::BeforeWork, Crash::AfterWork];
@@ -114,6 +114,7 @@ fn mischief(world: &mut World, random: &mut StdRng) {
         }
         3 if random.random_ratio(1, 3) => world.is_cut_off = !world.is_cut_off,
         4 => somebody_speaks(world, random),
+        5 => somebody_edits(world, random),
         _ => {
             let name = some_service(world, random);
             let now = world.now;
@@ -141,9 +142,42 @@ fn somebody_speaks(world: &mut World, random: &mut StdRng) {
     });
 }
 
+/// Another configuration: a service less, one more or one again, others in another order, other thresholds.
+fn somebody_edits(world: &mut World, random: &mut StdRng) {
+    let mut edited = world.policy.clone();
+    let others = policy(&["web", "db", "queue", "cache", "auth", "mail"]).services;
+    let unwatched =
+        others.into_iter().filter(|other| edited.services.iter().all(|one| one.name != other.name));
+    let unwatched: Vec<_> = unwatched.collect();
+    match random.random_range(0..5) {
+        0 if edited.services.len() > 1 => {
+            let gone = edited.services.remove(random.random_range(0..edited.services.len()));
+            let gone = gone.name.to_string();
+            edited.services.iter_mut().for_each(|one| one.depends_on.retain(|needed| *needed != gone));
+        }
+        1 => edited.services.extend(unwatched.choose(random).cloned()),
+        2 => edited.services.rotate_left(1),
+        3 => {
+            let place = random.random_range(0..edited.services.len());
+            let service = &mut edited.services[place];
+            service.probe_url = format!("http://{}:{}/health", service.name, random.random_range(80..90));
+        }
+        _ => {
+            let place = random.random_range(0..edited.services.len());
+            let service = &mut edited.services[place];
+            service.interval = Duration::from_secs(random.random_range(5..60));
+            service.fall = random.random_range(1..5);
+            service.fall_soft = service.fall * 2;
+            service.rise = random.random_range(1..4);
+            edited.max_in_flight = random.random_range(1..10);
+        }
+    }
+    follow_dependencies(&mut edited);
+    world.reconfigure(edited);
+}
+
 fn some_service(world: &World, random: &mut StdRng) -> String {
-    let names: Vec<_> = world.hosts.keys().collect();
-    names.choose(random).unwrap().to_string()
+    world.policy.services.choose(random).unwrap().name.to_string()
 }
 
 fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
@@ -205,7 +239,8 @@ fn calm(world: &mut World) {
         assert!(host.replacement.is_none(), "{name}: something kept was left behind: {host:?}");
     }
     let state = world.state().unwrap();
-    for (name, service) in state.services.iter() {
+    for policy in &world.policy.services {
+        let (name, service) = (&policy.name, state.service(&policy.name).unwrap());
         assert_eq!(service.health.state, HealthState::Healthy, "{name} does not end healthy: {service:#?}");
         assert!(service.incident.is_none() && service.recovery.is_none(), "{name}: {service:#?}");
         assert!(service.attempts.is_clear(), "{name} is not stable after two hours: {service:#?}");
@@ -226,7 +261,8 @@ fn down(world: &mut World) {
         }
     }
     let state = world.state().unwrap();
-    for (name, service) in state.services.iter() {
+    for policy in &world.policy.services {
+        let (name, service) = (&policy.name, state.service(&policy.name).unwrap());
         assert_eq!(service.health.state, HealthState::Healthy, "{name} was not healed: {service:#?}");
         assert!(
             world.orders[before..].iter().any(|(_, order)| order.service == *name),

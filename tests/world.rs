@@ -3,19 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use health_monitor::domain::dependency::Dependencies;
-use health_monitor::domain::expected::Expected;
 use health_monitor::domain::fact::Fact;
-use health_monitor::domain::ladder::Step;
-use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ProbeKind, ServicePolicy};
+use health_monitor::domain::policy::Policy;
 use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Guard, Outcome};
 use health_monitor::domain::state::State;
 use health_monitor::domain::supervisor::{self, Event, Supervisor, Work};
 use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
-use shared::order::{Action, Backend, Order, OrderId, ServiceName, Stage, Target};
+use shared::order::{Order, OrderId, ServiceName, Stage};
 
+pub use crate::configuration::{follow_dependencies, policy, service_name};
 use crate::describe;
 use crate::host::Host;
 use crate::invariants::Minutes;
@@ -32,7 +30,7 @@ pub enum Crash {
 }
 
 /// Witnesses of the daemon's network beside the services.
-const SENTINELS: usize = 3;
+pub(super) const SENTINELS: usize = 3;
 
 /// A simulated world.
 pub struct World {
@@ -82,61 +80,6 @@ pub struct World {
     pub(super) checkpoint: Option<String>,
     inbox: BTreeMap<(Timestamp, u64), Event>,
     sequence: u64,
-}
-
-/// The default settings for services of these names: those of the documentation.
-pub fn policy(names: &[&str]) -> Policy {
-    let seconds = Duration::from_secs;
-    let services = names
-        .iter()
-        .map(|name| ServicePolicy {
-            name: service_name(name),
-            url: format!("http://{name}:80"),
-            probe: ProbeKind::Http,
-            probe_url: format!("http://{name}:80/health"),
-            interval: seconds(30),
-            fast_interval: seconds(5),
-            timeout: seconds(10),
-            expected: Expected::default(),
-            redirects: 0,
-            ca_file: None,
-            fall: 3,
-            fall_soft: 6,
-            rise: 2,
-            start_period: seconds(30),
-            order_limit: seconds(30),
-            cool_down: seconds(60),
-            cool_down_max: seconds(900),
-            attempts_per_hour: 5,
-            verification_timeout: seconds(120),
-            stable_for: seconds(600),
-            mode: Mode::Enforce,
-            target: Target { backend: Backend::Docker, name: (*name).into() },
-            steps: [Step::new(Action::Restart)].into(),
-            escalation: Some(Target { backend: Backend::Webhook, name: "on-call".into() }),
-            depends_on: Vec::new(),
-            failure_domain: None,
-        })
-        .collect();
-    Policy {
-        services,
-        observe_first: seconds(30),
-        max_in_flight: 100,
-        max_in_flight_per_host: 16,
-        dependencies: Dependencies::default(),
-        fleet: FleetPolicy { sentinels: SENTINELS, ..FleetPolicy::default() },
-    }
-}
-
-/// Follows again who needs whom, after the services have changed.
-pub fn follow_dependencies(policy: &mut Policy) {
-    let direct: Vec<_> = policy.services.iter().map(|one| (&one.name, one.depends_on.as_slice())).collect();
-    policy.dependencies = Dependencies::new(&direct).unwrap_or_else(|fault| panic!("{fault}"));
-}
-
-/// A service name that is known to be well-formed.
-pub fn service_name(name: &str) -> ServiceName {
-    ServiceName::new(name).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 impl World {

@@ -65,10 +65,14 @@ impl Daemon {
 
     /// Starts a daemon with exactly this configuration and these variables.
     pub(super) async fn start_with(configuration: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_at(free_port(), configuration, variables).await
+    }
+
+    /// The same on a port that the configuration or a variable may name too.
+    pub(super) async fn start_at(port: u16, configuration: &str, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("monitor.yaml"), configuration).unwrap();
         let variables: Vec<_> = variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let port = free_port();
         let child = spawn(directory.path(), port, &variables);
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         let mut daemon = Self { directory, port, child, client, variables, answered_after: Duration::ZERO };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, signal};
 use super::docker::{self, Container};
 
 #[tokio::test]
@@ -33,4 +33,22 @@ async fn a_labelled_container_is_found_watched_and_healed_by_its_labels_alone() 
         (&json!("the container is exited (137)"), &json!("healthy"))
     );
     assert_eq!(autoheal.restarts(), 0, "only an unhealthy container is restarted");
+}
+
+#[tokio::test]
+async fn reading_the_configuration_again_finds_new_labels_and_keeps_what_was_found() {
+    if !docker::is_there() {
+        return;
+    }
+    let labels = ["--label", "health-monitor.enable=true"];
+    let before = Container::start_with("labelled-before", &labels, &[]);
+    // Other labelled containers of the same engine are not this daemon's to heal.
+    let observe = "healing_mode: observe\nservices:\n  other: {url: 'http://127.0.0.1:1'}\n";
+    let daemon = Daemon::start(observe).await;
+    daemon.service_until(&before.service, "health", |one| one["state"] == "healthy").await;
+    let after = Container::start_with("labelled-after", &labels, &[]);
+    signal(daemon.process_id(), "HUP");
+    daemon.service_until(&after.service, "health", |one| one["state"] == "healthy").await;
+    let (_, kept) = daemon.get("/service-status").await;
+    assert_eq!(kept[&before.service]["state"], "healthy", "{kept:#}");
 }

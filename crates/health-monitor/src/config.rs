@@ -4,6 +4,7 @@ mod answer;
 mod backend;
 mod derive;
 mod elasticsearch;
+mod fixed;
 mod fleet;
 mod labels;
 mod limits;

@@ -85,6 +85,8 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
         | Fact::Evidence(_)
         | Fact::Recovery(_)
         | Fact::ServiceStable { .. }
+        | Fact::Reconfigured(_)
+        | Fact::ServiceWatched { .. }
         | Fact::OwnNetwork(_)
         | Fact::Storm(_)
         | Fact::BudgetTripped(_)

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
+use shared::clock::Clock;
 use shared::engine::{Perform, Performing};
 use shared::order::{Action, Observed, Order, ServiceName, Stage, Unreachable};
-use shared::platform::Platform;
+use shared::platform::{Platform, PlatformSettings};
 use shared::redact::redact;
+use tokio::sync::watch;
 
+use crate::config::Config;
 use crate::domain::evidence::Seen;
 use crate::domain::network::Witness;
 use crate::domain::reading::{Answer, Measured};
@@ -19,29 +22,92 @@ use crate::probe::{FailingAnswer, Probes, Sentinels};
 /// Evidence that takes longer is done without: an action is never held up for longer than this.
 const EVIDENCE_LIMIT: Duration = Duration::from_secs(3);
 
-/// The hands of the daemon: probes and platforms.
-#[derive(Clone)]
-pub struct Performer {
-    probes: Arc<Probes>,
-    means: Arc<Means>,
-    sentinels: Arc<Sentinels>,
-    durations: Histogram,
+/// By which means services are looked at and acted upon.
+pub struct Means {
+    probes: Probes,
+    /// What restarts each service; one entry for every one of them.
+    platforms: BTreeMap<ServiceName, Platform>,
+    /// Who is called for help, for every service that has such a step.
+    escalations: BTreeMap<ServiceName, Platform>,
+    sentinels: Sentinels,
 }
 
-/// By which means services are acted upon.
-#[derive(Debug, Default)]
-pub struct Means {
-    /// What restarts each service; one entry for every one of them.
-    pub platforms: BTreeMap<ServiceName, Platform>,
-    /// Who is called for help, for every service that has such a step.
-    pub escalations: BTreeMap<ServiceName, Platform>,
+impl Means {
+    /// What the configuration asks for. Connects to nothing.
+    pub fn new(config: &Config, clock: Arc<Clock>) -> anyhow::Result<Self> {
+        Self::with(config, Probes::new(&config.policy, clock)?)
+    }
+
+    fn with(config: &Config, probes: Probes) -> anyhow::Result<Self> {
+        let (platforms, escalations) = (made(&config.platforms)?, made(&config.escalations)?);
+        let sentinels = Sentinels::new(config.sentinels.clone(), &config.policy);
+        Ok(Self { probes, platforms, escalations, sentinels })
+    }
+}
+
+fn made(
+    settings: &BTreeMap<ServiceName, PlatformSettings>,
+) -> anyhow::Result<BTreeMap<ServiceName, Platform>> {
+    settings.iter().map(|(service, one)| Ok((service.clone(), Platform::new(service, one)?))).collect()
+}
+
+/// The means that are in use, and those before them while decisions may still be made by the settings before.
+#[derive(Clone)]
+struct InUse {
+    now: Arc<Means>,
+    before: Option<Arc<Means>>,
+}
+
+impl InUse {
+    async fn measure(&self, service: &ServiceName) -> Option<Measured> {
+        match (self.now.probes.measure(service).await, &self.before) {
+            (Some(measured), _) => Some(measured),
+            (None, Some(before)) => before.probes.measure(service).await,
+            (None, None) => None,
+        }
+    }
+
+    fn platform(&self, service: &ServiceName) -> Option<&Platform> {
+        let before = || self.before.as_ref().and_then(|before| before.platforms.get(service));
+        self.now.platforms.get(service).or_else(before)
+    }
+
+    fn escalation(&self, service: &ServiceName) -> Option<&Platform> {
+        let before = || self.before.as_ref().and_then(|before| before.escalations.get(service));
+        self.now.escalations.get(service).or_else(before)
+    }
+}
+
+/// The hands of the daemon. Clones use the same means; work that has begun ends with those that it began with.
+#[derive(Clone)]
+pub struct Performer {
+    in_use: watch::Sender<InUse>,
+    durations: Histogram,
 }
 
 impl Performer {
     /// Every service must have its probe and its platform; `durations` gets each probe's duration in seconds.
-    pub fn new(probes: Probes, means: Means, sentinels: Sentinels, durations: Histogram) -> Self {
-        let (probes, means) = (Arc::new(probes), Arc::new(means));
-        Self { probes, means, sentinels: Arc::new(sentinels), durations }
+    pub fn new(means: Means, durations: Histogram) -> Self {
+        let in_use = InUse { now: Arc::new(means), before: None };
+        Self { in_use: watch::Sender::new(in_use), durations }
+    }
+
+    /// Makes the means of another configuration ready, or says why they cannot be. What only the present ones have
+    /// stays in use until [`Performer::let_go`].
+    pub fn prepare(&self, config: &Config) -> anyhow::Result<()> {
+        let before = self.in_use().now;
+        let means = Means::with(config, before.probes.again(&config.policy)?)?;
+        self.in_use.send_replace(InUse { now: Arc::new(means), before: Some(before) });
+        Ok(())
+    }
+
+    /// Lets go of the means before, once nothing is decided by the settings before.
+    pub fn let_go(&self) {
+        self.in_use.send_modify(|in_use| in_use.before = None);
+    }
+
+    fn in_use(&self) -> InUse {
+        self.in_use.borrow().clone()
     }
 
     /// The function that the engine calls for each piece of work.
@@ -68,7 +134,7 @@ impl Performer {
                 Event::Preflighted { service, recovery_id, measured, observed, witnesses, seen }
             }),
             Work::Consult { peers } => Box::pin(async move {
-                let witnesses = self.sentinels.ask(&peers).await;
+                let witnesses = self.in_use().now.sentinels.ask(&peers).await;
                 Event::Consulted { witnesses }
             }),
             Work::Inspect { service, recovery_id } => Box::pin(async move {
@@ -76,7 +142,7 @@ impl Performer {
                 Event::Inspected { service, recovery_id, observed }
             }),
             Work::Examine(order) => Box::pin(async move {
-                let standing = match self.means.platforms.get(&order.service) {
+                let standing = match self.in_use().platform(&order.service) {
                     Some(platform) => platform.examine(&order).await,
                     None => Err(Unreachable { reason: format!("{} has no platform", order.service) }),
                 };
@@ -88,7 +154,7 @@ impl Performer {
 
     /// Probes one service. One that has no probe counts as our own fault.
     pub async fn measure(&self, service: &ServiceName) -> Measured {
-        let measured = self.probes.measure(service).await.unwrap_or_else(|| Measured {
+        let measured = self.in_use().measure(service).await.unwrap_or_else(|| Measured {
             started_at: shared::clock::Timestamp::default(),
             finished_at: shared::clock::Timestamp::default(),
             answer: Answer::OwnFault(format!("{service} has no probe")),
@@ -100,7 +166,7 @@ impl Performer {
 
     /// Asks the platform of a service for its instance.
     pub async fn inspect(&self, service: &ServiceName) -> Result<Observed, Unreachable> {
-        match self.means.platforms.get(service) {
+        match self.in_use().platform(service) {
             Some(platform) => platform.inspect(service).await,
             None => Err(Unreachable { reason: format!("{service} has no platform") }),
         }
@@ -115,7 +181,8 @@ impl Performer {
 
     /// The last lines that the service has written, if they can be had soon enough.
     async fn logs(&self, service: &ServiceName) -> Result<String, Unreachable> {
-        let Some(platform) = self.means.platforms.get(service) else {
+        let in_use = self.in_use();
+        let Some(platform) = in_use.platform(service) else {
             return Err(Unreachable { reason: format!("{service} has no platform") });
         };
         tokio::time::timeout(EVIDENCE_LIMIT, platform.logs()).await.unwrap_or_else(|_| {
@@ -139,7 +206,7 @@ impl Performer {
             Ok(logs) => (Some(redact(&logs).into_owned()), None),
             Err(Unreachable { reason }) => (None, Some(reason)),
         };
-        let bodies = self.probes.last_bodies(service).into_iter();
+        let bodies = self.in_use().now.probes.last_bodies(service).into_iter();
         let told = |one: FailingAnswer| format!("{} HTTP {}: {}", one.at, one.status, redact(&one.body));
         let probe_bodies = bodies.map(told).collect();
         Seen { platform, logs, probe_bodies, missing: unseen.into_iter().chain(unread).collect() }
@@ -148,7 +215,7 @@ impl Performer {
     /// Asks the witnesses of our own network, if there are peers to be asked with them.
     async fn consult_if(&self, peers: Option<Vec<ServiceName>>) -> Option<Vec<Witness>> {
         match peers {
-            Some(peers) => Some(self.sentinels.ask(&peers).await),
+            Some(peers) => Some(self.in_use().now.sentinels.ask(&peers).await),
             None => None,
         }
     }
@@ -157,10 +224,11 @@ impl Performer {
         let action = order.action.as_str();
         let stage = order.stage.as_str();
         tracing::debug!(service = %order.service, action, stage, recovery_id = %order.id, "order given");
+        let in_use = self.in_use();
         let platform = match order.action {
-            Action::Webhook => self.means.escalations.get(&order.service),
+            Action::Webhook => in_use.escalation(&order.service),
             Action::Restart | Action::Recreate | Action::UpdateConfiguration => {
-                self.means.platforms.get(&order.service)
+                in_use.platform(&order.service)
             }
         };
         let performed = match platform {
@@ -174,7 +242,7 @@ impl Performer {
             Stage::Revert => self.inspect(&order.service).await.ok(),
             Stage::Act | Stage::Keep => None,
         };
-        let change = match self.means.platforms.get(&order.service) {
+        let change = match self.in_use().platform(&order.service) {
             Some(platform) if order.stage == Stage::Act => platform.change(&order).await,
             Some(_) | None => None,
         };

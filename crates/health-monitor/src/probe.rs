@@ -38,7 +38,7 @@ pub struct Probes {
     clock: Arc<Clock>,
     resolver: Arc<SystemResolver>,
     probes: BTreeMap<ServiceName, Probe>,
-    bodies: Bodies,
+    bodies: Arc<Bodies>,
 }
 
 enum Probe {
@@ -54,6 +54,15 @@ impl Probes {
     /// Prepares a probe for each service. The error says for which address none can be made.
     pub fn new(policy: &Policy, clock: Arc<Clock>) -> Result<Self, InvalidProbe> {
         let resolver = Arc::new(SystemResolver::new(Arc::clone(&clock)));
+        Self::with(policy, clock, resolver, Arc::default())
+    }
+
+    fn with(
+        policy: &Policy,
+        clock: Arc<Clock>,
+        resolver: Arc<SystemResolver>,
+        bodies: Arc<Bodies>,
+    ) -> Result<Self, InvalidProbe> {
         let mut clients = Clients::new(Arc::clone(&resolver));
         let mut probes = BTreeMap::new();
         for service in &policy.services {
@@ -61,7 +70,13 @@ impl Probes {
                 .map_err(|error| InvalidProbe { service: service.name.clone(), reason: error.to_string() })?;
             probes.insert(service.name.clone(), probe);
         }
-        Ok(Self { clock, resolver, probes, bodies: Bodies::default() })
+        Ok(Self { clock, resolver, probes, bodies })
+    }
+
+    /// Prepares the probes of another policy, with what the resolver and failing answers have shown so far.
+    pub fn again(&self, policy: &Policy) -> Result<Self, InvalidProbe> {
+        let (clock, resolver) = (Arc::clone(&self.clock), Arc::clone(&self.resolver));
+        Self::with(policy, clock, resolver, Arc::clone(&self.bodies))
     }
 
     /// Probes one service on a fresh connection. None when no service has that name.

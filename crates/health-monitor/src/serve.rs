@@ -5,11 +5,11 @@ mod descriptors;
 mod discovery;
 mod hints;
 mod reachability;
+mod reload;
 mod shipping;
 mod signals;
 mod tell;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,6 @@ use shared::http::access::{Access, Role};
 use shared::http::probes::Readiness;
 use shared::http::{self, Foundation, HttpMetrics, ServeSettings};
 use shared::journal::{self, Writer};
-use shared::order::ServiceName;
-use shared::platform::{Platform, PlatformSettings};
 use shared::telemetry;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -34,10 +32,11 @@ use crate::config::{Config, Loading};
 use crate::domain::supervisor::Supervisor;
 use crate::metrics;
 use crate::perform::{Means, Performer};
-use crate::probe::{Probes, Sentinels};
 
+use discovery::Discovery;
 use hints::Hints;
 use reachability::Reachability;
+use reload::{Parts, reloading};
 
 /// Facts that a checkpoint covers are kept this long.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
@@ -45,20 +44,22 @@ const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 /// it to stop; what is not finished by then is settled at the next start.
 const DRAIN: Duration = Duration::from_secs(8);
 
-/// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
+/// Runs until a signal asks to stop. A start that fails is told on standard error and in the log. `sources` are where
+/// the configuration came from, and where it is read again.
 pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     if let Err(error) =
         telemetry::init(loading.config.log_format, "health-monitor", env!("CARGO_PKG_VERSION"))
     {
         tracing::debug!(%error, "logs go where they went before");
     }
-    let Loading { config, warnings, effective } = discovery::with_labels(loading, &sources).await;
+    let mut discovery = Discovery::new(sources);
+    let Loading { config, warnings, effective } = discovery.with_labels(loading).await;
     // With many services it is larger than the rest of the daemon.
     drop(effective);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    match start_and_run(config).await {
+    match start_and_run(config, discovery).await {
         Ok(()) => Exit::Ok,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -67,7 +68,8 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     }
 }
 
-async fn start_and_run(config: Config) -> anyhow::Result<()> {
+async fn start_and_run(config: Config, discovery: Discovery) -> anyhow::Result<()> {
+    let hang_ups = signals::hang_ups()?;
     descriptors::make_room(config.policy.max_in_flight);
     let journal = open_journal(&config)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
@@ -76,12 +78,9 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
     let durations = metrics::register(&mut registry);
     let http_metrics = HttpMetrics::register(&mut registry);
 
-    let probes = Probes::new(&config.policy, Arc::clone(&clock))?;
-    let means = Means { platforms: made(&config.platforms)?, escalations: made(&config.escalations)? };
-    let sentinels = Sentinels::new(config.sentinels.clone(), &config.policy);
-    let performer = Performer::new(probes, means, sentinels, durations);
     let (stop, stopped) = watch::channel(false);
     let events = Events::new(journal.reader(), journal.status(), stopped);
+    let performer = Performer::new(Means::new(&config, Arc::clone(&clock))?, durations);
     let supervisor = Supervisor::new(config.policy.clone(), clock.now());
     let perform = performer.clone().into_perform();
     let shipping = shipping::start(&config, &journal, &clock)?;
@@ -91,24 +90,30 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
 
     let registry = metrics::collect(&mut registry, handle.clone(), collector);
     let reachability = Reachability::new(&config);
-    let (hints, engine_handle) = (Hints::new(&config), handle.clone());
+    let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest);
+    let (hints, hinting) = watch::channel(Arc::new(Hints::new(&config)));
+    let parts = Parts {
+        engine: handle.clone(),
+        performer: performer.clone(),
+        access: access.clone(),
+        reachability: reachability.clone(),
+        hints,
+    };
+    let engine_handle = handle.clone();
+    let (reload, reloading) = reloading(config, parts);
     let readiness = Readiness::new({
-        let (engine, reachability, shipping) = (handle.clone(), reachability.clone(), shipping.clone());
-        move || announce::checks(&engine, &reachability, shipping.as_ref())
+        let (engine, reachability, reload) = (handle.clone(), reachability.clone(), reload.clone());
+        let shipping = shipping.clone();
+        move || announce::checks(&engine, &reachability, &reload, shipping.as_ref())
     });
     let api = Api { engine: handle, performer, sweep: Arc::new(Sweep::default()), events, clock, shipping };
-    let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest);
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(reachability.watch());
-    background.spawn(hints.watch(engine_handle));
+    background.spawn(hints::follow(hinting, engine_handle));
+    background.spawn(reloading.run());
+    background.spawn(signals::reload_at(hang_ups, reload, discovery));
     run(engine, listener, router, readiness, background, stop).await
-}
-
-fn made(
-    settings: &BTreeMap<ServiceName, PlatformSettings>,
-) -> anyhow::Result<BTreeMap<ServiceName, Platform>> {
-    settings.iter().map(|(service, one)| Ok((service.clone(), Platform::new(service, one)?))).collect()
 }
 
 fn open_journal(config: &Config) -> anyhow::Result<Writer> {

@@ -1,4 +1,5 @@
 use secrecy::ExposeSecret;
+use shared::elasticsearch::Credentials;
 use shared::http::access::Role;
 use shared::order::Backend;
 
@@ -116,6 +117,34 @@ fn a_second_of_a_pair_that_is_less_than_the_first_is_said_once_for_all() {
     let faults = faults("", &pairs);
     assert!(faults.contains("must not be less than RECOVERY_TIMEOUT\n"), "{faults}");
     assert!(faults.ends_with("2 faults; nothing was started"), "{faults}");
+}
+
+#[test]
+fn what_is_fixed_is_kept_and_named_and_the_rest_is_taken_over() {
+    let running = config("", &[]);
+    let variables = [("BIND_ADDRESS", "127.0.0.1:1"), ("DURABILITY", "os"), ("HEALTH_CHECK_INTERVAL", "7")];
+    let (kept, fixed) = config("", &variables).keeping_what_is_fixed(&running);
+    assert_eq!(fixed, ["BIND_ADDRESS", "DURABILITY"]);
+    assert_eq!((kept.bind_address, kept.durability), (running.bind_address, running.durability));
+    assert_eq!(kept.policy.services[0].interval.as_secs(), 7);
+    assert!(config("", &[]).keeping_what_is_fixed(&running).1.is_empty());
+}
+
+#[test]
+fn who_we_are_to_elasticsearch_is_fixed() {
+    let user = [("ELASTICSEARCH_USERNAME", "writer"), ("ELASTICSEARCH_PASSWORD", "hunter2")];
+    let running = config("", &user);
+    let fixed = |variables: &[(&str, &str)]| {
+        let (kept, fixed) = config("", variables).keeping_what_is_fixed(&running);
+        let kept = kept.elasticsearch.credentials;
+        let Some(Credentials::Basic { password, .. }) = kept else { panic!("{kept:?}") };
+        assert_eq!(password.expose_secret(), "hunter2");
+        fixed
+    };
+    assert_eq!(fixed(&user), [""; 0]);
+    assert_eq!(fixed(&[user[0], ("ELASTICSEARCH_PASSWORD", "hunter3")]), ["ELASTICSEARCH_PASSWORD"]);
+    let all = ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_USERNAME", "ELASTICSEARCH_PASSWORD"];
+    assert_eq!(fixed(&[("ELASTICSEARCH_API_KEY", "id:key")]), all);
 }
 
 #[test]

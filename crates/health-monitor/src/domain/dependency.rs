@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use shared::order::ServiceName;
 
 /// All that each service needs, directly or through others, as positions in the list of services.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Dependencies {
     needs: Vec<Vec<usize>>,
     needed_by: Vec<usize>,

@@ -13,6 +13,7 @@ use super::idempotency::KeyedRequest;
 use super::incident::Incident;
 use super::network::Isolation;
 use super::reading::{Severity, Status};
+use super::reconfiguration::Reconfiguration;
 use super::recovery::{Guard, Recovery};
 use super::rollup::CheckRollup;
 
@@ -64,6 +65,15 @@ pub enum Fact {
         /// Which service.
         service: ServiceName,
     },
+    /// The settings were changed while the daemon ran.
+    Reconfigured(Reconfiguration),
+    /// A service that was watched no longer is, or is again.
+    ServiceWatched {
+        /// Which service.
+        service: ServiceName,
+        /// Whether it is watched from now on.
+        is_watched: bool,
+    },
     /// Our own network went away or came back.
     OwnNetwork(Isolation),
     /// Many services went down together, or most are up again.
@@ -105,15 +115,18 @@ impl Fact {
             Self::ServicePass { service, .. }
             | Self::InstanceSeen { service, .. }
             | Self::ServiceStable { service }
+            | Self::ServiceWatched { service, .. }
             | Self::Flapping { service, .. } => Some(service),
             Self::Incident(incident) => Some(&incident.service),
             Self::Evidence(evidence) => Some(&evidence.service),
             Self::Recovery(recovery) => Some(&recovery.service),
             Self::Pause(pause) => pause.service.as_ref(),
             Self::Resumed { service } | Self::GuardReset { service, .. } => service.as_ref(),
-            Self::MonitorStarted { .. } | Self::OwnNetwork(_) | Self::Storm(_) | Self::BudgetTripped(_) => {
-                None
-            }
+            Self::MonitorStarted { .. }
+            | Self::Reconfigured(_)
+            | Self::OwnNetwork(_)
+            | Self::Storm(_)
+            | Self::BudgetTripped(_) => None,
         }
     }
 }

@@ -59,7 +59,7 @@ pub struct Situation<'a> {
     pub service: &'a Service,
     /// All services together.
     pub company: Company<'a>,
-    /// Until when the daemon only observes after its own start.
+    /// Until when the service is only observed, after the daemon's own start or after it was added.
     pub observe_until: Timestamp,
     /// The moment.
     pub now: Timestamp,
@@ -69,7 +69,7 @@ pub struct Situation<'a> {
 pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
     let Situation { policy, service, company, observe_until, now } = *situation;
     if now < observe_until {
-        let reason = format!("the monitor has just started and only observes until {observe_until}");
+        let reason = format!("watching has just begun, and nothing is done before {observe_until}");
         let inputs = GuardInputs::Observing { until: observe_until };
         return Err(Refusal::by(inputs, reason).until(observe_until));
     }

@@ -68,7 +68,7 @@ pub struct Containers {
 }
 
 /// How one service is watched and healed.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServicePolicy {
     /// Its name.
     pub name: ServiceName,
@@ -125,6 +125,12 @@ pub struct ServicePolicy {
 }
 
 impl ServicePolicy {
+    /// Whether what is probed and acted upon is still the same. Otherwise what was seen, and what is under way,
+    /// speaks of something else.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        self.probe == other.probe && self.probe_url == other.probe_url && self.target == other.target
+    }
+
     /// Whether our network has no part in reaching it.
     pub fn is_local(&self) -> bool {
         match self.probe {
@@ -176,7 +182,7 @@ fn host(url: &str) -> &str {
 }
 
 /// How all services are watched and healed.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// One entry a service, in the order in which they are shown; names are unique.
     pub services: Vec<ServicePolicy>,
@@ -193,7 +199,7 @@ pub struct Policy {
 }
 
 /// The guards across services.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FleetPolicy {
     /// Whether witnesses are asked before our own network's fault is taken for the services'.
     pub guards_own_network: bool,

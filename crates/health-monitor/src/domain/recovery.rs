@@ -97,7 +97,7 @@ impl Outcome {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
-    /// After its own start the daemon only observes for a while.
+    /// A service is only observed at first: after the daemon's own start, and after it was added.
     Observing,
     /// The failures speak of configuration, which a restart does not mend.
     Configuration,
@@ -321,6 +321,18 @@ impl Recovery {
             Phase::Verifying => Some(self.accepted_at.unwrap_or(self.started_at)),
             Phase::Preflight | Phase::Acting | Phase::Concluding | Phase::Finished => None,
         }
+    }
+
+    /// Whether it may have put something aside that has to be removed or put back.
+    pub fn keeps_something(&self) -> bool {
+        self.has_acted && self.action.keeps_previous()
+    }
+
+    /// Until when its end lets nothing else begin: something was just put back, or an order may still be with the
+    /// platform although nobody waits for it any more.
+    pub fn rests_until(&self) -> Option<Timestamp> {
+        let is_abandoned = self.has_acted && self.outcome == Some(Outcome::Superseded);
+        self.not_before.filter(|_| is_abandoned || self.verdict.is_some())
     }
 
     /// Whether the verdict is that the service is well.

@@ -139,6 +139,17 @@ impl Rollups {
         }
     }
 
+    /// The same under another policy; `was` gives the place that each service had.
+    pub fn rearranged(&mut self, policy: &Policy, was: &[Option<usize>]) -> Self {
+        let mut next = Self { blind_at: self.blind_at, ..Self::new(policy) };
+        for (place, old) in was.iter().enumerate().filter_map(|(place, was)| Some((place, (*was)?))) {
+            let (track, old) = (&mut next.tracks[place], &mut self.tracks[old]);
+            (track.holding, track.minute) = (old.holding, old.minute.take());
+            next.due.extend(track.minute.as_ref().map(|minute| (minute.from + SPAN, place)));
+        }
+        next
+    }
+
     /// When the next minute is over.
     pub fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)

@@ -27,7 +27,7 @@ pub struct Schedule {
     max_in_flight_per_host: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     host: u64,
     seed: u64,
@@ -77,6 +77,27 @@ impl Schedule {
             max_in_flight: policy.max_in_flight,
             max_in_flight_per_host: policy.max_in_flight_per_host,
         }
+    }
+
+    /// The schedule under another policy. A service that was probed before keeps its slot, and the probe under way
+    /// with it; `was` gives the place that each service had.
+    pub fn rearranged(&self, policy: &Policy, was: &[Option<usize>], now: Timestamp) -> Self {
+        let mut next = Self::new(policy, now);
+        let mut new_place = vec![None; self.slots.len()];
+        for (place, old) in was.iter().enumerate().filter_map(|(place, was)| Some((place, (*was)?))) {
+            new_place[old] = Some(place);
+            let slot = &mut next.slots[place];
+            // A shorter interval holds at once.
+            let at = self.slots[old].at.min(now + slot.interval);
+            *slot = Slot { host: slot.host, lost_after: slot.lost_after, at, ..self.slots[old].clone() };
+            if slot.probing_until.is_some() {
+                next.in_flight += 1;
+                *next.in_flight_by_host.entry(slot.host).or_default() += 1;
+            }
+        }
+        next.due = next.slots.iter().enumerate().map(|(place, slot)| (slot.at, place)).collect();
+        next.held = self.held.iter().filter_map(|old| new_place[*old]).collect();
+        next
     }
 
     /// A schedule of nothing.

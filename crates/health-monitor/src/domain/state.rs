@@ -53,6 +53,9 @@ pub struct State {
     /// The keys of requests of the last day.
     #[serde(default)]
     pub keys: Arc<Keys>,
+    /// Services that are no longer watched, by when they ceased to be; what is kept of them is in `services`.
+    #[serde(default)]
+    pub retired: Arc<VecDeque<ServiceName>>,
 }
 
 /// The durable state of one service.
@@ -125,6 +128,8 @@ impl State {
                 service.attempts = Attempts { last: service.attempts.last, ..Attempts::default() };
             }
             Fact::Flapping { service, flapping } => self.service_mut(service).flapping.clone_from(flapping),
+            Fact::Reconfigured(_) => {}
+            Fact::ServiceWatched { service, is_watched } => self.set_watched(service, *is_watched),
             Fact::OwnNetwork(isolation) => {
                 self.fleet_mut().isolation = Some(isolation.clone()).filter(|one| one.ended_at.is_none());
             }
@@ -288,8 +293,7 @@ impl Service {
     fn finish(&mut self, at: Timestamp, recovery: &Recovery) {
         let under_way = self.recovery.take_if(|under_way| under_way.recovery_id == recovery.recovery_id);
         self.climb(at, recovery);
-        self.attempts.not_before =
-            self.attempts.not_before.max(recovery.not_before.filter(|_| recovery.verdict.is_some()));
+        self.attempts.not_before = self.attempts.not_before.max(recovery.rests_until());
         match recovery.verdict.or(recovery.outcome) {
             // A request that was refused changes nothing about what the daemon does by itself.
             Some(Outcome::Suppressed) if recovery.trigger == Trigger::Manual => {}

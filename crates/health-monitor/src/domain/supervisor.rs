@@ -6,6 +6,7 @@ mod event;
 mod heal;
 mod listen;
 mod observe;
+mod reconfigure;
 mod request;
 mod roll_up;
 mod verify;
@@ -46,22 +47,10 @@ pub struct Supervisor {
     schedule: Schedule,
     latest: PagedVec<Latest>,
     checks: Checks,
-    /// The last heartbeat of each service that posts them.
-    beats: Vec<Option<Beat>>,
-    /// When a missing heartbeat of each service was last put down to our own network.
-    excused_at: Vec<Option<Timestamp>>,
-    /// Since when the name of each service cannot be looked up.
-    unresolved_since: Vec<Option<Timestamp>>,
-    observe_until: Timestamp,
-    /// Services with something to decide at a later moment, and that moment for each.
+    /// What is known of each service, by its place in the policy.
+    watches: Vec<Watch>,
+    /// Services with something to decide at a later moment.
     timers: BTreeSet<(Timestamp, usize)>,
-    timer_of: Vec<Option<Timestamp>>,
-    /// When the instance of a service under verification was last asked for.
-    inspected_at: Vec<Option<Timestamp>>,
-    /// Looks at what there is of orders whose end is not known, by service.
-    looks: HashMap<usize, Look>,
-    /// The last results of each service.
-    results: Vec<Results>,
     rollups: Rollups,
     census: Census,
     /// Some recovery has ended in this decision.
@@ -71,31 +60,52 @@ pub struct Supervisor {
     calm_since: Option<Timestamp>,
 }
 
+/// What is known of one service in memory only.
+#[derive(Clone, Debug, Default)]
+struct Watch {
+    /// Nothing is done about it before this.
+    observe_until: Timestamp,
+    /// Since when its name cannot be looked up.
+    unresolved_since: Option<Timestamp>,
+    /// When it has something to decide.
+    timer: Option<Timestamp>,
+    /// When its instance was last asked for while it is under verification.
+    inspected_at: Option<Timestamp>,
+    /// The look at what there is of its order, when nobody knows how far that came.
+    look: Option<Look>,
+    /// Its last heartbeat, if it posts them.
+    beat: Option<Beat>,
+    /// When a missing heartbeat was last put down to our own network.
+    excused_at: Option<Timestamp>,
+    /// Its last results.
+    results: Results,
+    /// Probes that began earlier asked something else.
+    probed_anew_since: Timestamp,
+}
+
+impl Watch {
+    /// One that begins now.
+    fn beginning(policy: &Policy, now: Timestamp) -> Self {
+        Self { observe_until: now + policy.observe_first, ..Self::default() }
+    }
+}
+
 type Decided = Decision<Supervisor>;
 
 impl Supervisor {
     /// A supervisor that knows nothing yet.
     pub fn new(policy: Policy, now: Timestamp) -> Self {
-        let index =
-            policy.services.iter().enumerate().map(|(i, service)| (service.name.clone(), i)).collect();
         let services = policy.services.len();
         Self {
             schedule: Schedule::new(&policy, now),
+            index: reconfigure::places(&policy),
+            watches: vec![Watch::beginning(&policy, now); services],
             rollups: Rollups::new(&policy),
-            observe_until: now + policy.observe_first,
             policy: Arc::new(policy),
-            index,
             state: State::default(),
             latest: PagedVec::new(services),
             checks: Checks::default(),
-            beats: vec![None; services],
-            excused_at: vec![None; services],
-            unresolved_since: vec![None; services],
             timers: BTreeSet::new(),
-            timer_of: vec![None; services],
-            inspected_at: vec![None; services],
-            looks: HashMap::new(),
-            results: vec![Results::default(); services],
             census: Census::new(services),
             has_freed_a_turn: false,
             consultation: Consultation::default(),
@@ -128,7 +138,7 @@ impl Supervisor {
     }
 
     fn situation<'a>(&'a self, place: usize, service: &'a Service, now: Timestamp) -> Situation<'a> {
-        let (policy, observe_until) = (self.policy_of(place), self.observe_until);
+        let (policy, observe_until) = (self.policy_of(place), self.watches[place].observe_until);
         Situation { policy, service, company: self.company(place), observe_until, now }
     }
 
@@ -162,7 +172,7 @@ impl Supervisor {
     /// Sets the moment at which the service wants to be looked at again without any event.
     fn rearm(&mut self, service: usize, now: Timestamp) {
         let at = self.deadline(service, now);
-        if let Some(old) = std::mem::replace(&mut self.timer_of[service], at) {
+        if let Some(old) = std::mem::replace(&mut self.watches[service].timer, at) {
             self.timers.remove(&(old, service));
         }
         self.timers.extend(at.map(|at| (at, service)));
@@ -209,7 +219,7 @@ impl Supervisor {
             }
             Event::Resumed { .. } => self.resume(Some(service), now, decided),
             Event::Reset { guard, reason, .. } => self.reset(Some(service), guard, reason, now, decided),
-            Event::Consulted { .. } => {}
+            Event::Consulted { .. } | Event::Reconfigured { .. } => {}
         }
     }
 
@@ -217,6 +227,7 @@ impl Supervisor {
     fn handle_of_all(&mut self, event: Event, now: Timestamp, decided: &mut Decided) {
         match event {
             Event::Consulted { witnesses } => self.consulted(witnesses, now, decided),
+            Event::Reconfigured { policy } => self.reconfigured(policy, now, decided),
             Event::Paused { kind, reason, until, .. } => self.pause(None, kind, reason, until, now, decided),
             Event::Resumed { .. } => self.resume(None, now, decided),
             Event::Reset { guard, reason, .. } => self.reset(None, guard, reason, now, decided),
@@ -285,7 +296,7 @@ impl Decider for Supervisor {
         let mut decided = Decided::default();
         while let Some((at, service)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, service));
-            self.timer_of[service] = None;
+            self.watches[service].timer = None;
             self.settle(service, now, &mut decided);
         }
         self.settle_all(now, &mut decided);
@@ -303,20 +314,20 @@ impl Decider for Supervisor {
 
     fn restarted(&mut self, now: Timestamp) -> Decided {
         let mut decided = Decided::default();
-        self.observe_until = now + self.policy.observe_first;
         self.schedule = Schedule::new(&self.policy, now);
         self.rollups = Rollups::new(&self.policy);
         self.timers.clear();
-        self.timer_of.fill(None);
-        self.inspected_at.fill(None);
-        self.looks.clear();
-        self.beats.fill(None);
-        self.excused_at.fill(None);
+        for watch in &mut self.watches {
+            let began = Watch::beginning(&self.policy, now);
+            *watch = Watch { unresolved_since: watch.unresolved_since, results: watch.results, ..began };
+        }
         self.consultation = Consultation::default();
         self.calm_since = None;
         self.take_census();
         let version = env!("CARGO_PKG_VERSION").into();
         self.record(Fact::MonitorStarted { version }, now, &mut decided);
+        let configured = self.index.clone();
+        self.watch_what_is_configured(&configured, now, &mut decided);
         for service in 0..self.policy.services.len() {
             self.interrupted(service, now, &mut decided);
             self.settle(service, now, &mut decided);

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::reachability::Reachability;
+use super::reload::Reload;
 use crate::config::Config;
 use crate::domain::network::QUORUM;
 use crate::domain::supervisor::Supervisor;
@@ -48,6 +49,7 @@ fn elasticsearch(config: &Config) -> String {
 pub(super) fn checks(
     engine: &Handle<Supervisor>,
     reachability: &Reachability,
+    reload: &Reload,
     shipping: Option<&watch::Receiver<Shipping>>,
 ) -> Vec<Check> {
     let journal = engine.journal();
@@ -64,6 +66,7 @@ pub(super) fn checks(
         let detail = Some(docker.unwrap_or_else(|reason| reason));
         checks.push(Check { name: "docker", ok, is_required: false, detail });
     }
+    checks.push(reload.check());
     checks.extend(guards(engine));
     checks.extend(shipping.map(|shipping| super::shipping::check(&shipping.borrow(), cursor)));
     checks

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -9,6 +10,7 @@ use rand::Rng;
 use shared::engine::{Handle, Unhandled};
 use shared::order::ServiceName;
 use shared::platform::{ContainerEvent, DockerEvents, PlatformSettings};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::config::Config;
@@ -40,6 +42,20 @@ enum NoHints {
     ShuttingDown,
 }
 
+/// Listens for the containers of the configuration that holds, for ever.
+pub(super) async fn follow(mut hints: watch::Receiver<Arc<Hints>>, engine: Handle<Supervisor>) {
+    loop {
+        let current = Arc::clone(&hints.borrow_and_update());
+        let has_ended = tokio::select! {
+            changed = hints.changed() => changed.is_err(),
+            () = current.watch(engine.clone()) => hints.changed().await.is_err(),
+        };
+        if has_ended {
+            return;
+        }
+    }
+}
+
 impl Hints {
     /// Listens for the containers of this configuration.
     pub(super) fn new(config: &Config) -> Self {
@@ -64,7 +80,7 @@ impl Hints {
 
     /// Tells the engine of the daemon, for ever. Without a Docker Engine it tries again at a growing pace: hints make
     /// the daemon faster, and it works without them.
-    pub(super) async fn watch(self, engine: Handle<Supervisor>) {
+    async fn watch(&self, engine: Handle<Supervisor>) {
         if self.services.is_empty() {
             return;
         }

@@ -18,19 +18,22 @@ pub(super) type Found = Option<Result<String, String>>;
 /// Asks one Docker Engine for each address in the configuration.
 #[derive(Clone)]
 pub(super) struct Reachability {
-    engines: Vec<PlatformSettings>,
+    engines: watch::Sender<Vec<PlatformSettings>>,
     publish: watch::Sender<Found>,
 }
 
 impl Reachability {
     pub(super) fn new(config: &Config) -> Self {
-        let mut engines = BTreeMap::new();
-        for settings in config.platforms.values() {
-            if let PlatformSettings::Docker(docker) = settings {
-                engines.entry(docker.host.clone()).or_insert_with(|| settings.clone());
-            }
+        Self { engines: watch::Sender::new(engines(config)), publish: watch::Sender::new(None) }
+    }
+
+    /// From now on the engines of this configuration are asked.
+    pub(super) fn reconfigure(&self, config: &Config) {
+        let engines = engines(config);
+        if engines.is_empty() {
+            self.publish.send_replace(None);
         }
-        Self { engines: engines.into_values().collect(), publish: watch::Sender::new(None) }
+        self.engines.send_replace(engines);
     }
 
     /// What was last found out.
@@ -43,7 +46,8 @@ impl Reachability {
         let mut every = tokio::time::interval(EVERY);
         loop {
             every.tick().await;
-            for settings in &self.engines {
+            let engines = self.engines.borrow().clone();
+            for settings in &engines {
                 let PlatformSettings::Docker(settings) = settings else { continue };
                 let found = match Docker::new(settings) {
                     Ok(docker) => docker.ping().await.map_err(|unreachable| unreachable.reason),
@@ -63,4 +67,14 @@ impl Reachability {
         }
         self.publish.send_replace(Some(found));
     }
+}
+
+fn engines(config: &Config) -> Vec<PlatformSettings> {
+    let mut engines = BTreeMap::new();
+    for settings in config.platforms.values() {
+        if let PlatformSettings::Docker(docker) = settings {
+            engines.entry(docker.host.clone()).or_insert_with(|| settings.clone());
+        }
+    }
+    engines.into_values().collect()
 }

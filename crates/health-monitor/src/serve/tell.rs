@@ -7,6 +7,7 @@ use crate::domain::fleet::Storm;
 use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
 use crate::domain::network::Isolation;
+use crate::domain::reconfiguration::Reconfiguration;
 use crate::domain::recovery::{Guard, Outcome, Phase, Recovery};
 
 /// Logs one recorded fact.
@@ -42,6 +43,13 @@ pub(super) fn fact(fact: &Fact) {
             tracing::warn!(%service, percent = flapping.percent, "service is flapping: it is not restarted");
         }
         Fact::Flapping { service, flapping: None } => tracing::info!(%service, "service is steady again"),
+        Fact::Reconfigured(change) => reconfigured(change),
+        Fact::ServiceWatched { service, is_watched: true } => {
+            tracing::info!(%service, "service is watched again")
+        }
+        Fact::ServiceWatched { service, is_watched: false } => {
+            tracing::info!(%service, "service is no longer watched");
+        }
         Fact::OwnNetwork(isolation) => own_network(isolation),
         Fact::Storm(storm) => self::storm(storm),
         Fact::BudgetTripped(tripped) => {
@@ -61,6 +69,12 @@ pub(super) fn fact(fact: &Fact) {
             tracing::warn!(service, guard, reason, "guard reset by a person");
         }
     }
+}
+
+fn reconfigured(change: &Reconfiguration) {
+    let (added, removed, changed) = (change.added.told(), change.removed.told(), change.changed.told());
+    let (services, fleet_changed) = (change.services, change.is_fleet_changed);
+    tracing::info!(services, added, removed, changed, fleet_changed, "another configuration holds");
 }
 
 fn own_network(isolation: &Isolation) {

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
+use tokio::sync::watch;
 
 pub use token::InvalidToken;
 
@@ -93,29 +94,53 @@ pub enum Caller {
 #[derive(Clone)]
 pub struct Access {
     rules: HashMap<(Method, String), Role>,
-    shared: Arc<Shared>,
+    /// Clones share it, so that all of them see new settings at once.
+    shared: watch::Sender<Arc<Shared>>,
 }
 
 struct Shared {
     tokens: Digests,
     allow_unauthenticated: bool,
+    limits: Arc<Limits>,
+    guesses: Arc<Guesses>,
+}
+
+struct Limits {
+    mutations_per_minute: u32,
     mutations: RateLimit,
     ingest: RateLimit,
-    guesses: Guesses,
+}
+
+impl Limits {
+    fn new(mutations_per_minute: u32) -> Self {
+        let ingest_per_minute = if mutations_per_minute == 0 { 0 } else { INGEST_PER_MINUTE };
+        Self {
+            mutations_per_minute,
+            mutations: RateLimit::per_minute(mutations_per_minute),
+            ingest: RateLimit::per_minute(ingest_per_minute),
+        }
+    }
 }
 
 impl Access {
     /// Every mutation needs an operator until [`Access::require`] says otherwise; reads need nobody.
     pub fn new(settings: &AccessSettings) -> Self {
-        let ingest_per_minute = if settings.mutations_per_minute == 0 { 0 } else { INGEST_PER_MINUTE };
-        let shared = Shared {
-            tokens: Digests::of(&settings.tokens),
-            allow_unauthenticated: settings.allow_unauthenticated,
-            mutations: RateLimit::per_minute(settings.mutations_per_minute),
-            ingest: RateLimit::per_minute(ingest_per_minute),
-            guesses: Guesses::default(),
-        };
-        Self { rules: HashMap::new(), shared: Arc::new(shared) }
+        let limits = Arc::new(Limits::new(settings.mutations_per_minute));
+        let shared = Shared::new(settings, limits, Arc::default());
+        Self { rules: HashMap::new(), shared: watch::Sender::new(Arc::new(shared)) }
+    }
+
+    /// From now on these settings hold. What was counted of each peer goes on counting, unless its limit changes.
+    pub fn reconfigure(&self, settings: &AccessSettings) {
+        self.shared.send_modify(|shared| {
+            let is_same = shared.limits.mutations_per_minute == settings.mutations_per_minute;
+            let limits = if is_same {
+                Arc::clone(&shared.limits)
+            } else {
+                Arc::new(Limits::new(settings.mutations_per_minute))
+            };
+            *shared = Arc::new(Shared::new(settings, limits, Arc::clone(&shared.guesses)));
+        });
     }
 
     /// Says which role one route needs. `path` is the route as the router has it: `/rollback/{id}`.
@@ -134,10 +159,11 @@ impl Access {
             return Ok(Caller::Anonymous);
         };
         let asked = Asked { role, is_mutation, peer: peer(request), request };
-        if self.shared.tokens.is_empty() {
-            self.shared.check_without_tokens(&asked)
+        let shared = Arc::clone(&self.shared.borrow());
+        if shared.tokens.is_empty() {
+            shared.check_without_tokens(&asked)
         } else {
-            self.shared.check_token(&asked)
+            shared.check_token(&asked)
         }
     }
 
@@ -160,6 +186,11 @@ struct Asked<'a> {
 }
 
 impl Shared {
+    fn new(settings: &AccessSettings, limits: Arc<Limits>, guesses: Arc<Guesses>) -> Self {
+        let tokens = Digests::of(&settings.tokens);
+        Self { tokens, allow_unauthenticated: settings.allow_unauthenticated, limits, guesses }
+    }
+
     fn check_token(&self, asked: &Asked<'_>) -> Result<Caller, Problem> {
         let Some(secret) = bearer(asked.request.headers()) else {
             self.limit(asked, Key::peer(asked.peer))?;
@@ -218,8 +249,8 @@ impl Shared {
             return Ok(());
         }
         let limit = match asked.role {
-            Role::Ingest => &self.ingest,
-            Role::Viewer | Role::Operator => &self.mutations,
+            Role::Ingest => &self.limits.ingest,
+            Role::Viewer | Role::Operator => &self.limits.mutations,
         };
         limit.check(key).map_err(too_many)
     }

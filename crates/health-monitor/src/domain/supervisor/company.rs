@@ -200,6 +200,8 @@ impl Supervisor {
             | Fact::Incident(_)
             | Fact::Evidence(_)
             | Fact::ServiceStable { .. }
+            | Fact::Reconfigured(_)
+            | Fact::ServiceWatched { .. }
             | Fact::OwnNetwork(_)
             | Fact::Storm(_)
             | Fact::BudgetTripped(_)
@@ -254,7 +256,7 @@ impl Supervisor {
         decided: &mut Decided,
     ) {
         if let Some(place) = service.filter(|_| guard == Resettable::Flapping) {
-            self.results[place] = super::Results::default();
+            self.watches[place].results = super::Results::default();
         }
         let service = service.map(|place| self.policy_of(place).name.clone());
         self.record(Fact::GuardReset { guard: guard.guard(), service, reason }, now, decided);
@@ -267,7 +269,7 @@ fn frees_everybody(fact: &Fact) -> bool {
     match fact {
         Fact::OwnNetwork(isolation) => isolation.ended_at.is_some(),
         Fact::Storm(storm) => storm.ended_at.is_some(),
-        Fact::Resumed { .. } | Fact::GuardReset { .. } => true,
+        Fact::Resumed { .. } | Fact::GuardReset { .. } | Fact::Reconfigured(_) => true,
         Fact::MonitorStarted { .. }
         | Fact::ServiceError(_)
         | Fact::CheckRollup(_)
@@ -278,6 +280,7 @@ fn frees_everybody(fact: &Fact) -> bool {
         | Fact::Recovery(_)
         | Fact::Evidence(_)
         | Fact::ServiceStable { .. }
+        | Fact::ServiceWatched { .. }
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
         | Fact::Pause(_) => false,

@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_FOR: Duration = Duration::from_secs(600);
 
 /// A look at what there is of an order whose end is not known. In memory only: after a restart it begins anew.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Look {
     since: Timestamp,
     /// When the platform is asked again; none while it is being asked.
@@ -73,7 +73,7 @@ impl Supervisor {
             self.record(Fact::Recovery(Box::new(waiting)), now, decided);
         } else {
             let why = "the monitor was interrupted while acting".to_owned();
-            self.looks.insert(service, Look { since: now, next: Some(now + LOOK_EVERY), why });
+            self.watches[service].look = Some(Look { since: now, next: Some(now + LOOK_EVERY), why });
         }
     }
 
@@ -86,7 +86,7 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        self.looks.insert(service, Look { since: now, next: None, why });
+        self.watches[service].look = Some(Look { since: now, next: None, why });
         decided.work.push(Work::Examine(Self::order_of(recovery, Stage::Act, now)));
     }
 
@@ -98,10 +98,10 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        let Some(look) = self.looks.get_mut(&service) else { return };
+        let Some(look) = &mut self.watches[service].look else { return };
         if now >= look.since + LOOK_FOR {
             let why = std::mem::take(&mut look.why);
-            self.looks.remove(&service);
+            self.watches[service].look = None;
             self.conclude(service, recovery, Outcome::UnknownOutcome, &why, now, decided);
         } else if look.next.is_some_and(|next| now >= next) {
             look.next = None;
@@ -119,13 +119,13 @@ impl Supervisor {
         decided: &mut Decided,
     ) {
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Acting) else { return };
-        let Some(look) = self.looks.get_mut(&service) else { return };
+        let Some(look) = &mut self.watches[service].look else { return };
         let Ok(standing) = standing else {
             look.next = Some(now + LOOK_EVERY);
             return;
         };
         let why = std::mem::take(&mut look.why);
-        self.looks.remove(&service);
+        self.watches[service].look = None;
         match standing {
             Standing::Untouched => {
                 let reason = format!("{why}; nothing of it was done");

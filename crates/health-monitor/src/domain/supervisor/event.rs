@@ -1,5 +1,7 @@
 //! What the supervisor is told, what it answers, and what it wants done.
 
+use std::sync::Arc;
+
 use shared::clock::Timestamp;
 use shared::order::{
     FileChange, Observed, Order, OrderId, Performed, ServiceName, Stage, Standing, Unreachable,
@@ -10,6 +12,7 @@ use super::super::fleet::PauseKind;
 use super::super::guard::GuardInputs;
 use super::super::idempotency::IdempotencyKey;
 use super::super::network::Witness;
+use super::super::policy::Policy;
 use super::super::reading::Measured;
 use super::super::recovery::Guard;
 
@@ -109,6 +112,11 @@ pub enum Event {
         /// What they say.
         witnesses: Vec<Witness>,
     },
+    /// The settings are others from now on.
+    Reconfigured {
+        /// The new ones, of all services.
+        policy: Arc<Policy>,
+    },
     /// A person holds healing back.
     Paused {
         /// Which service; none for all.
@@ -202,7 +210,7 @@ impl Event {
             Self::Paused { service, .. } | Self::Resumed { service } | Self::Reset { service, .. } => {
                 service.as_ref()
             }
-            Self::Consulted { .. } => None,
+            Self::Consulted { .. } | Self::Reconfigured { .. } => None,
         }
     }
 }

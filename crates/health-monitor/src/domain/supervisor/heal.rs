@@ -41,7 +41,7 @@ impl Supervisor {
             return;
         }
         match guard::automatic(&self.situation(service, &state, now)) {
-            Ok(()) if has_shown_what_it_would_do(&state) => {}
+            Ok(()) if policy.mode != Mode::Enforce && has_shown_what_it_would_do(&state) => {}
             Ok(()) => {
                 let recovery = self.new_recovery(service, &state, incident, Trigger::Automatic, now);
                 let work = Work::Preflight {

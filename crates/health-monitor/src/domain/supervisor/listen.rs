@@ -26,7 +26,7 @@ impl Supervisor {
         decided: &mut Decided,
     ) -> Answer {
         let Some(patience) = self.policy_of(service).patience() else { return Answer::NotListening };
-        self.beats[service] = Some(Beat { at: now, failing: failing.map(Into::into) });
+        self.watches[service].beat = Some(Beat { at: now, failing: failing.map(Into::into) });
         self.schedule.postpone(service, now + patience);
         self.take_in(service, now, decided);
         Answer::Done
@@ -40,7 +40,7 @@ impl Supervisor {
         }
         if self.state.fleet.isolation.is_some() {
             // Nothing can reach us. Once our network is back, there is as much time as after a heartbeat.
-            self.excused_at[service] = Some(now);
+            self.watches[service].excused_at = Some(now);
             return;
         }
         self.take_in(service, now, decided);
@@ -58,16 +58,16 @@ impl Supervisor {
     fn beat_due(&self, service: usize) -> Option<Timestamp> {
         let patience = self.policy_of(service).patience()?;
         let is_known = self.service(service).health.state != HealthState::Unknown;
-        let heard_at = self.beats[service].as_ref().map(|beat| beat.at);
+        let heard_at = self.watches[service].beat.as_ref().map(|beat| beat.at);
         let since = heard_at.or_else(|| is_known.then_some(self.state.started_at))?;
-        Some(self.excused_at[service].map_or(since, |excused_at| since.max(excused_at)) + patience)
+        Some(self.watches[service].excused_at.map_or(since, |excused_at| since.max(excused_at)) + patience)
     }
 
     /// What the heartbeats of a service say at this moment; none for a service that is asked.
     pub(super) fn heard(&self, service: usize, now: Timestamp) -> Option<Measured> {
         let patience = self.policy_of(service).patience()?;
         let due = self.beat_due(service);
-        let (at, answer) = match (&self.beats[service], due) {
+        let (at, answer) = match (&self.watches[service].beat, due) {
             (_, Some(due)) if now >= due => (now, reading::Answer::NoBeat(now.since(due - patience))),
             (Some(Beat { at, failing: None }), _) => (*at, reading::Answer::Serving),
             (Some(Beat { at, failing: Some(reason) }), _) => {

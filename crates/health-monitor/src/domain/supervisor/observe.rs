@@ -26,8 +26,12 @@ impl Supervisor {
     ) {
         let started = self.schedule.finished(service, now);
         self.start(started, now, decided);
-        let reading = self.seen(service, measured, now, decided);
-        self.count(service, &reading, now, decided);
+        // A probe that began earlier asked what is no longer watched under this name.
+        let is_about_it = measured.started_at >= self.watches[service].probed_anew_since;
+        if is_about_it {
+            let reading = self.seen(service, measured, now, decided);
+            self.count(service, &reading, now, decided);
+        }
         if self.schedule.take_hint(service) {
             self.hinted(service, now);
         }
@@ -63,7 +67,7 @@ impl Supervisor {
         let measured = heard.as_ref().unwrap_or(measured);
         match measured.answer {
             Answer::ResolverFailed(_) => {
-                self.unresolved_since[service].get_or_insert(now);
+                self.watches[service].unresolved_since.get_or_insert(now);
             }
             Answer::OwnFault(_) | Answer::ConnectTimeout => {}
             Answer::Status(_)
@@ -76,7 +80,7 @@ impl Supervisor {
             | Answer::NoConnection(_)
             | Answer::Silent
             | Answer::UnknownName(_) => {
-                self.unresolved_since[service] = None;
+                self.watches[service].unresolved_since = None;
             }
         }
         let resolver_works = self.resolver_works(service, measured);
@@ -104,7 +108,7 @@ impl Supervisor {
     /// Whether our resolver has found a name since it first failed to find this one. That tells a name that is
     /// gone, as a stopped container's is, from a resolver that is dead.
     fn resolver_works(&self, service: usize, measured: &Measured) -> bool {
-        match (measured.name_found_at, self.unresolved_since[service]) {
+        match (measured.name_found_at, self.watches[service].unresolved_since) {
             (Some(found), Some(since)) => found > since,
             (Some(_) | None, _) => false,
         }
@@ -187,7 +191,7 @@ impl Supervisor {
     }
 
     fn watch_for_flapping(&mut self, service: usize, passed: bool, now: Timestamp, decided: &mut Decided) {
-        let results = &mut self.results[service];
+        let results = &mut self.watches[service].results;
         results.push(passed);
         let (results, state) = (*results, self.service(service));
         let flaps = results.flaps(state.flapping.is_some());

@@ -37,7 +37,7 @@ impl Supervisor {
     ) {
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Acting) else { return };
         let recovery = Recovery { change, ..recovery };
-        self.looks.remove(&service);
+        self.watches[service].look = None;
         match performed {
             Performed::Accepted => {
                 let accepted = Recovery { accepted_at: Some(now), ..recovery };
@@ -86,7 +86,7 @@ impl Supervisor {
     ) {
         let verify_until = Some(at_least_until.max(now) + self.verification(service, recovery.step));
         let verifying = Recovery { phase: Phase::Verifying, verify_until, ..recovery };
-        self.inspected_at[service] = None;
+        self.watches[service].inspected_at = None;
         self.record(Fact::Recovery(Box::new(verifying)), now, decided);
         let interval = self.interval(service);
         self.schedule.hasten(service, now, interval);
@@ -115,7 +115,7 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
-        self.inspected_at[service] = Some(now);
+        self.watches[service].inspected_at = Some(now);
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Verifying) else { return };
         // An instance that cannot be seen is asked for again until the verification ends.
         let Ok(observed) = observed else { return };
@@ -140,7 +140,7 @@ impl Supervisor {
                 }
                 return;
             }
-            Phase::Acting if self.looks.contains_key(&service) => {
+            Phase::Acting if self.watches[service].look.is_some() => {
                 return self.look_on(service, recovery, now, decided);
             }
             Phase::Preflight | Phase::Acting | Phase::Finished => {
@@ -163,9 +163,9 @@ impl Supervisor {
             self.conclude(service, recovery, outcome, reason, now, decided);
         } else if recovery.tells_instances
             && recovery.instance_changed_at.is_none()
-            && self.inspected_at[service].is_none_or(|at| now >= at + INSPECT_EVERY)
+            && self.watches[service].inspected_at.is_none_or(|at| now >= at + INSPECT_EVERY)
         {
-            self.inspected_at[service] = Some(now);
+            self.watches[service].inspected_at = Some(now);
             let (service, recovery_id) = (recovery.service, recovery.recovery_id);
             decided.work.push(Work::Inspect { service, recovery_id });
         }
@@ -232,12 +232,12 @@ impl Supervisor {
         let state = self.state.service(&policy.name)?;
         let recovery = state.recovery.as_ref().and_then(|recovery| match recovery.phase {
             Phase::Preflight | Phase::Acting => {
-                let look = self.looks.get(&service).map(Look::deadline);
+                let look = self.watches[service].look.as_ref().map(Look::deadline);
                 Some(look.unwrap_or_else(|| self.lost_at(service, recovery)))
             }
             Phase::Concluding => recovery.conclude_at,
             Phase::Verifying if recovery.tells_instances && recovery.instance_changed_at.is_none() => {
-                let inspect = self.inspected_at[service].map_or(now, |at| at + INSPECT_EVERY);
+                let inspect = self.watches[service].inspected_at.map_or(now, |at| at + INSPECT_EVERY);
                 recovery.verify_until.map(|until| until.min(inspect))
             }
             Phase::Verifying => recovery.verify_until,

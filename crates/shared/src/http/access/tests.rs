@@ -52,6 +52,20 @@ async fn each_role_may_do_what_its_routes_need() {
 }
 
 #[tokio::test]
+async fn new_settings_hold_at_once_for_a_server_that_runs() {
+    let settings = with_rules(with_tokens("operator:oooooooo"));
+    let access = settings.access.clone();
+    let server = started(app(), settings).await;
+    let status = async |token: &str| {
+        server.request("POST /heal/web", &[&format!("Authorization: bearer {token}")], "").await.status
+    };
+    assert_eq!((status("oooooooo").await, status("nnnnnnnn").await), (200, 401));
+    let tokens = Token::parse_list("operator:nnnnnnnn").unwrap();
+    access.reconfigure(&AccessSettings { tokens, ..AccessSettings::default() });
+    assert_eq!((status("oooooooo").await, status("nnnnnnnn").await), (401, 200));
+}
+
+#[tokio::test]
 async fn an_absent_or_wrong_token_is_a_401_that_asks_for_one() {
     let server = server_with_tokens().await;
     for (line, headers) in [

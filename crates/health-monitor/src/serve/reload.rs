@@ -1,0 +1,174 @@
+//! Another configuration while the daemon runs: read, checked, and applied as a whole or not at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::config::{Fault, Faults};
+use shared::engine::{Handle, Unhandled};
+use shared::http::access::Access;
+use shared::http::probes::Check;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::descriptors;
+use super::discovery::Discovery;
+use super::hints::Hints;
+use super::reachability::Reachability;
+use crate::config::{Config, Loading};
+use crate::domain::supervisor::{Event, Supervisor};
+use crate::perform::Performer;
+
+/// Configurations that may wait; whoever brings more waits with them.
+const QUEUE: usize = 4;
+/// Pause between two tries while the journal cannot be written.
+const RETRY: Duration = Duration::from_secs(1);
+/// Faults that readiness names; the log has all of them.
+const SHOWN: usize = 3;
+
+/// How the last attempt to apply a configuration ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Applied {
+    /// It holds, except for the named settings, which are fixed until a restart.
+    Except(Vec<&'static str>),
+    /// It cannot be used, and the one before it still holds.
+    Refused(String),
+}
+
+struct Request {
+    loaded: Result<Loading, Faults>,
+    reply: oneshot::Sender<Applied>,
+}
+
+/// The way to have another configuration applied, for any number of callers.
+#[derive(Clone)]
+pub(super) struct Reload {
+    requests: mpsc::Sender<Request>,
+    last: watch::Receiver<Applied>,
+}
+
+/// The one owner of the configuration that holds.
+pub(super) struct Reloading {
+    config: Config,
+    parts: Parts,
+    requests: mpsc::Receiver<Request>,
+    last: watch::Sender<Applied>,
+}
+
+/// What takes new settings while it runs.
+pub(super) struct Parts {
+    pub(super) engine: Handle<Supervisor>,
+    pub(super) performer: Performer,
+    pub(super) access: Access,
+    pub(super) reachability: Reachability,
+    pub(super) hints: watch::Sender<Arc<Hints>>,
+}
+
+/// Prepares for other configurations than this one, which holds already.
+pub(super) fn reloading(config: Config, parts: Parts) -> (Reload, Reloading) {
+    let (sender, requests) = mpsc::channel(QUEUE);
+    let (publish, last) = watch::channel(Applied::Except(Vec::new()));
+    let reload = Reload { requests: sender, last };
+    (reload, Reloading { config, parts, requests, last: publish })
+}
+
+impl Reload {
+    /// Reads everything again from where it came from at the start, labels of containers included, and applies it.
+    pub(super) async fn read_again(&self, discovery: &mut Discovery) {
+        let sources = discovery.sources().clone();
+        // It may read from a slow disk.
+        match tokio::task::spawn_blocking(move || Config::load(&sources)).await {
+            Ok(Ok(loading)) => drop(self.apply(Ok(discovery.with_labels(loading).await)).await),
+            Ok(Err(faults)) => drop(self.apply(Err(faults)).await),
+            Err(error) => tracing::error!(%error, "the configuration could not be read again"),
+        }
+    }
+
+    /// Applies a freshly loaded configuration, or tells its faults. None when the daemon ends meanwhile.
+    pub(super) async fn apply(&self, loaded: Result<Loading, Faults>) -> Option<Applied> {
+        let (reply, applied) = oneshot::channel();
+        self.requests.send(Request { loaded, reply }).await.ok()?;
+        applied.await.ok()
+    }
+
+    /// Whether what was last read is what holds.
+    pub(super) fn check(&self) -> Check {
+        let (ok, detail) = match &*self.last.borrow() {
+            Applied::Except(fixed) if fixed.is_empty() => (true, "as it was last read".to_owned()),
+            Applied::Except(fixed) => (false, format!("restart to apply {}", fixed.join(", "))),
+            Applied::Refused(reason) => (false, format!("the one before is kept: {reason}")),
+        };
+        Check { name: "configuration", ok, is_required: false, detail: Some(detail) }
+    }
+}
+
+impl Reloading {
+    /// Applies one configuration after the other, for ever.
+    pub(super) async fn run(mut self) {
+        while let Some(Request { loaded, reply }) = self.requests.recv().await {
+            let applied = match loaded {
+                Ok(Loading { config, warnings, effective }) => {
+                    drop(effective);
+                    for warning in &warnings {
+                        tracing::warn!("{warning}");
+                    }
+                    self.apply(config).await
+                }
+                Err(faults) => Ok(refuse(&faults)),
+            };
+            // Nobody needs to hear of it when the daemon is about to end.
+            let Ok(applied) = applied else { return };
+            self.last.send_replace(applied.clone());
+            // Whoever asked may have gone.
+            let _ = reply.send(applied);
+        }
+    }
+
+    async fn apply(&mut self, config: Config) -> Result<Applied, Unhandled> {
+        let (config, fixed) = config.keeping_what_is_fixed(&self.config);
+        if let Err(error) = self.parts.performer.prepare(&config) {
+            tracing::error!("the configuration before is kept: {error:#}");
+            return Ok(Applied::Refused(format!("{error:#}")));
+        }
+        for setting in &fixed {
+            tracing::warn!(setting, "this setting is fixed until a restart, and keeps its value");
+        }
+        descriptors::make_room(config.policy.max_in_flight);
+        self.tell_the_core(&config).await?;
+        self.parts.performer.let_go();
+        self.parts.access.reconfigure(&config.access);
+        self.parts.reachability.reconfigure(&config);
+        self.parts.hints.send_replace(Arc::new(Hints::new(&config)));
+        self.config = config;
+        Ok(Applied::Except(fixed))
+    }
+
+    /// Nothing is decided by other settings without a record, so this waits for a journal that cannot be written. The
+    /// means of both configurations are there meanwhile.
+    async fn tell_the_core(&self, config: &Config) -> Result<(), Unhandled> {
+        let policy = Arc::new(config.policy.clone());
+        loop {
+            match self.parts.engine.ask(Event::Reconfigured { policy: Arc::clone(&policy) }).await {
+                Ok(_) => return Ok(()),
+                Err(error @ Unhandled::ShuttingDown) => return Err(error),
+                Err(error @ (Unhandled::Journal(_) | Unhandled::Overloaded)) => {
+                    tracing::warn!(%error, "the new configuration waits");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+}
+
+fn refuse(faults: &Faults) -> Applied {
+    for Fault { key, origin, value, reason, suggestion } in faults.iter() {
+        let origin = origin.as_ref().map(ToString::to_string);
+        tracing::error!(key, value, origin, suggestion, "the configuration cannot be used: {reason}");
+    }
+    let count = faults.count();
+    tracing::error!(faults = count, "the configuration before is kept");
+    let mut shown: Vec<String> =
+        faults.iter().take(SHOWN).map(|fault| fault.to_string().replace("\n    ", ": ")).collect();
+    if count > shown.len() {
+        shown.push(format!("{} more, see the log", count - shown.len()));
+    }
+    Applied::Refused(shown.join("; "))
+}
