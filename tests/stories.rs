@@ -26,6 +26,7 @@ mod recreation;
 mod reload;
 mod scale;
 mod search_server;
+mod settings;
 mod shipping;
 mod storage;
 mod tls;

@@ -2,6 +2,7 @@
 
 mod availability;
 mod bodies;
+mod configuration;
 mod events;
 mod evidence;
 mod guards;
@@ -29,6 +30,7 @@ use utoipa::openapi::OpenApi as Specification;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::Holding;
 use crate::domain::supervisor::Supervisor;
 use crate::perform::Performer;
 
@@ -50,6 +52,8 @@ pub struct Api {
     pub clock: Arc<Clock>,
     /// How the shipping to Elasticsearch fares; none where it is switched off.
     pub shipping: Option<watch::Receiver<Shipping>>,
+    /// The configuration that holds.
+    pub configuration: watch::Receiver<Arc<Holding>>,
 }
 
 #[derive(OpenApi)]
@@ -70,6 +74,9 @@ struct Document;
 
 /// The route that an ingest token is enough for.
 pub const HEARTBEAT: &str = "/heartbeat/{service}";
+
+/// The route that tells how everything is set up, and so is not for everybody once there are tokens.
+pub const CONFIGURATION: &str = "/config";
 
 fn routes_of_the_daemon() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Document::openapi())
@@ -94,6 +101,7 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(guards::resume_all))
         .routes(routes!(guards::resume))
         .routes(routes!(guards::reset))
+        .routes(routes!(configuration::configuration))
         .routes(routes!(openapi))
 }
 

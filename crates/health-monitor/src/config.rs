@@ -6,6 +6,7 @@ mod derive;
 mod elasticsearch;
 mod fixed;
 mod fleet;
+mod holding;
 mod labels;
 mod limits;
 mod probed;
@@ -33,6 +34,7 @@ use crate::domain::policy::Policy;
 
 use labels::Ignored;
 
+pub use holding::Holding;
 pub(crate) use labels::ENABLING;
 pub use settings::{MAX_SERVICES, SETTINGS};
 

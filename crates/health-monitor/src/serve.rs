@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 use crate::api::{self, Api, Events, Sweep};
 use crate::cli::Exit;
-use crate::config::{Config, Loading};
+use crate::config::{Config, Holding, Loading};
 use crate::domain::supervisor::Supervisor;
 use crate::metrics;
 use crate::perform::{Means, Performer};
@@ -53,13 +53,11 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
         tracing::debug!(%error, "logs go where they went before");
     }
     let mut discovery = Discovery::new(sources);
-    let Loading { config, warnings, effective } = discovery.with_labels(loading).await;
-    // With many services it is larger than the rest of the daemon.
-    drop(effective);
-    for warning in &warnings {
+    let loading = discovery.with_labels(loading).await;
+    for warning in &loading.warnings {
         tracing::warn!("{warning}");
     }
-    match start_and_run(config, discovery).await {
+    match start_and_run(loading, discovery).await {
         Ok(()) => Exit::Ok,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -68,11 +66,13 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     }
 }
 
-async fn start_and_run(config: Config, discovery: Discovery) -> anyhow::Result<()> {
+async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result<()> {
+    let Loading { config, warnings, effective } = loading;
     let hang_ups = signals::hang_ups()?;
     descriptors::make_room(config.policy.max_in_flight);
     let journal = open_journal(&config)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
+    let (holds, configuration) = watch::channel(Arc::new(Holding::new(effective, &warnings, clock.now())));
     let listener = http::bind(config.bind_address).await?;
     let mut registry = Registry::default();
     let durations = metrics::register(&mut registry);
@@ -90,7 +90,11 @@ async fn start_and_run(config: Config, discovery: Discovery) -> anyhow::Result<(
 
     let registry = metrics::collect(&mut registry, handle.clone(), collector);
     let reachability = Reachability::new(&config);
-    let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest);
+    let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest).require(
+        Method::GET,
+        api::CONFIGURATION,
+        Role::Viewer,
+    );
     let (hints, hinting) = watch::channel(Arc::new(Hints::new(&config)));
     let parts = Parts {
         engine: handle.clone(),
@@ -98,15 +102,17 @@ async fn start_and_run(config: Config, discovery: Discovery) -> anyhow::Result<(
         access: access.clone(),
         reachability: reachability.clone(),
         hints,
+        clock: Arc::clone(&clock),
     };
     let engine_handle = handle.clone();
-    let (reload, reloading) = reloading(config, parts);
+    let (reload, reloading) = reloading(config, holds, parts);
     let readiness = Readiness::new({
         let (engine, reachability, reload) = (handle.clone(), reachability.clone(), reload.clone());
         let shipping = shipping.clone();
         move || announce::checks(&engine, &reachability, &reload, shipping.as_ref())
     });
-    let api = Api { engine: handle, performer, sweep: Arc::new(Sweep::default()), events, clock, shipping };
+    let sweep = Arc::new(Sweep::default());
+    let api = Api { engine: handle, performer, sweep, events, clock, shipping, configuration };
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(reachability.watch());

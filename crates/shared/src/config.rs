@@ -4,6 +4,7 @@
 //! parsing, the flags of the command line, the JSON Schema of the file, and what is printed. Layers, strongest
 //! first: flag, environment variable, file named by a `_FILE` variable, configuration file, default.
 
+mod effective;
 mod fault;
 mod flags;
 mod group;
@@ -19,6 +20,7 @@ mod value;
 mod walk;
 mod yaml;
 
+pub use effective::Effective;
 pub use fault::{Fault, Faults, Warning};
 pub use flags::{arguments, given_flags};
 pub use group::{Group, Member, Settled};

@@ -17,7 +17,7 @@ const MAX_LIMIT: usize = 500;
 /// Names that an error lists at most.
 const NAMES: usize = 20;
 /// In front of every cursor, so that a later version can tell its own from older ones.
-const CURSOR: &str = "c1";
+pub(super) const CURSOR: &str = "c1";
 
 /// Which entries, and how many of them.
 #[derive(Deserialize, IntoParams)]
@@ -67,10 +67,7 @@ pub(super) struct Wanted {
 impl Asked {
     /// Checks every filter; the problem says which one is wrong, and what there is.
     pub(super) fn check(self, view: &View) -> Result<Wanted, Problem> {
-        let limit = self.limit.unwrap_or(LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}")));
-        }
+        let limit = limit(self.limit)?;
         Ok(Wanted {
             service: self.service.map(|name| known_service(&name, view)).transpose()?,
             outcome: word("outcome", self.outcome, &Outcome::ALL, Outcome::as_str)?,
@@ -115,6 +112,13 @@ impl Wanted {
         let next_cursor = last.map(|last| format!("{CURSOR}{}", id(last)));
         Page { items, next_cursor }
     }
+}
+
+/// How many entries a page has.
+pub(super) fn limit(given: Option<usize>) -> Result<usize, Problem> {
+    let limit = given.unwrap_or(LIMIT);
+    let is_fine = (1..=MAX_LIMIT).contains(&limit);
+    is_fine.then_some(limit).ok_or_else(|| Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}")))
 }
 
 /// The identity in a path.

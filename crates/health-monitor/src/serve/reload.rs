@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared::clock::Clock;
 use shared::config::{Fault, Faults};
 use shared::engine::{Handle, Unhandled};
 use shared::http::access::Access;
@@ -13,7 +14,7 @@ use super::descriptors;
 use super::discovery::Discovery;
 use super::hints::Hints;
 use super::reachability::Reachability;
-use crate::config::{Config, Loading};
+use crate::config::{Config, Holding, Loading};
 use crate::domain::supervisor::{Event, Supervisor};
 use crate::perform::Performer;
 
@@ -48,6 +49,7 @@ pub(super) struct Reload {
 /// The one owner of the configuration that holds.
 pub(super) struct Reloading {
     config: Config,
+    holding: watch::Sender<Arc<Holding>>,
     parts: Parts,
     requests: mpsc::Receiver<Request>,
     last: watch::Sender<Applied>,
@@ -60,14 +62,19 @@ pub(super) struct Parts {
     pub(super) access: Access,
     pub(super) reachability: Reachability,
     pub(super) hints: watch::Sender<Arc<Hints>>,
+    pub(super) clock: Arc<Clock>,
 }
 
-/// Prepares for other configurations than this one, which holds already.
-pub(super) fn reloading(config: Config, parts: Parts) -> (Reload, Reloading) {
+/// Prepares for other configurations than this one, which holds already. The one that holds is published by `holding`.
+pub(super) fn reloading(
+    config: Config,
+    holding: watch::Sender<Arc<Holding>>,
+    parts: Parts,
+) -> (Reload, Reloading) {
     let (sender, requests) = mpsc::channel(QUEUE);
     let (publish, last) = watch::channel(Applied::Except(Vec::new()));
     let reload = Reload { requests: sender, last };
-    (reload, Reloading { config, parts, requests, last: publish })
+    (reload, Reloading { config, holding, parts, requests, last: publish })
 }
 
 impl Reload {
@@ -106,11 +113,11 @@ impl Reloading {
         while let Some(Request { loaded, reply }) = self.requests.recv().await {
             let applied = match loaded {
                 Ok(Loading { config, warnings, effective }) => {
-                    drop(effective);
                     for warning in &warnings {
                         tracing::warn!("{warning}");
                     }
-                    self.apply(config).await
+                    let since = self.parts.clock.now();
+                    self.apply(config, Holding::new(effective, &warnings, since)).await
                 }
                 Err(faults) => Ok(refuse(&faults)),
             };
@@ -122,7 +129,7 @@ impl Reloading {
         }
     }
 
-    async fn apply(&mut self, config: Config) -> Result<Applied, Unhandled> {
+    async fn apply(&mut self, config: Config, holding: Holding) -> Result<Applied, Unhandled> {
         let (config, fixed) = config.keeping_what_is_fixed(&self.config);
         if let Err(error) = self.parts.performer.prepare(&config) {
             tracing::error!("the configuration before is kept: {error:#}");
@@ -137,6 +144,7 @@ impl Reloading {
         self.parts.access.reconfigure(&config.access);
         self.parts.reachability.reconfigure(&config);
         self.parts.hints.send_replace(Arc::new(Hints::new(&config)));
+        self.holding.send_modify(|shown| *shown = Arc::new(holding.keeping(&fixed, shown)));
         self.config = config;
         Ok(Applied::Except(fixed))
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::group::{Group, Settled};
+use super::group::{Group, Member, Settled};
 use super::setting::{Section, Setting};
 
 /// Writes the configuration as YAML: one `key: value  # origin` a line. Secrets are `***`. What is not set is
@@ -58,7 +58,8 @@ fn write_setting(setting: &Setting, group: &Group, indent: &str, out: &mut dyn W
     }
 }
 
-/// The same as one JSON object: every setting is `{"value", "origin"}`.
+/// The same as one JSON object: every setting is `{"value", "origin"}`, and a named group has its own `origin` beside
+/// its settings.
 pub fn print_json(section: &Section, group: &Group) -> Value {
     let mut object = Map::new();
     for setting in section.settings() {
@@ -75,12 +76,18 @@ pub fn print_json(section: &Section, group: &Group) -> Value {
             object.insert(below.key.to_owned(), print_json(below, group));
         }
         if let Some(members) = group.members.get(below.key) {
-            let members: Map<String, Value> = members
-                .iter()
-                .map(|member| (member.name.clone(), print_json(below, &member.group)))
-                .collect();
+            let members: Map<String, Value> =
+                members.iter().map(|member| (member.name.clone(), print_member(below, member))).collect();
             object.insert(below.key.to_owned(), members.into());
         }
     }
     object.into()
+}
+
+fn print_member(section: &Section, member: &Member) -> Value {
+    let mut shown = print_json(section, &member.group);
+    if let Value::Object(settings) = &mut shown {
+        settings.shift_insert(0, "origin".to_owned(), member.origin.to_string().into());
+    }
+    shown
 }

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::http_url::HttpUrl;
 use super::setting::{Exposure, Kind, Setting};
 use super::suggest::closest;
+use crate::redact::redact;
 
 /// A value that is of its setting's kind and within its limits.
 #[derive(Clone)]
@@ -39,9 +40,7 @@ impl Value {
     /// The value as it may be shown.
     pub fn shown(&self) -> serde_json::Value {
         match self {
-            // Only in what looks like a URL: a path may have an @ for other reasons.
-            Self::Text(text) if text.contains("://") => super::without_userinfo(text).into(),
-            Self::Text(text) => text.as_str().into(),
+            Self::Text(text) => shown_text(text).into(),
             Self::Secret(_) | Self::SecretWords(_) => "***".into(),
             Self::Boolean(value) => (*value).into(),
             Self::Whole(value) => (*value).into(),
@@ -50,9 +49,29 @@ impl Value {
             Self::Address(value) => value.to_string().into(),
             Self::Url(value) => value.to_string().into(),
             Self::SecretUrl(value) => format!("{}/***", value.origin()).into(),
-            Self::Words(words) => words.clone().into(),
+            Self::Words(words) => shown_words(words).into(),
         }
     }
+}
+
+/// Free text is no place for a secret, and may hold one all the same.
+fn shown_text(text: &str) -> String {
+    let text = redact(text);
+    // Only in what looks like a URL: a path may have an @ for other reasons.
+    if text.contains("://") { super::without_userinfo(&text) } else { text.into_owned() }
+}
+
+/// A secret may be a word of its own, behind one that says so: `--password hunter2`.
+fn shown_words(words: &[String]) -> Vec<String> {
+    let before = std::iter::once("").chain(words.iter().map(String::as_str));
+    let is_announced = |before: &str, word: &str| {
+        redact(&format!("{before} \"{}\"", word.replace('"', "'"))).ends_with(" ***")
+    };
+    let shown = before.zip(words).map(|(before, word)| match before.starts_with('-') {
+        true if !word.starts_with('-') && is_announced(before, word) => "***".to_owned(),
+        true | false => shown_text(word),
+    });
+    shown.collect()
 }
 
 impl Setting {

@@ -78,3 +78,26 @@ fn a_bad_label_is_a_warning_and_ignored_alone() {
     }
     assert_eq!(warnings.len(), 6, "{warnings:#?}");
 }
+
+#[test]
+fn what_is_kept_to_be_shown_is_the_whole_effective_configuration() {
+    let update = "{set: [A=1]}";
+    let yaml = format!(
+        "max_failures_before_recovery: 4\nrecovery_command: {{restart: [a], timeout: 5}}\nservices:\n  \
+         db: {{url: 'tcp://db:1', interval: 30, path: /health, fall: 3, recovery_timeout: 1200}}\n  \
+         api-gateway: {{recovery_command: {{restart: [b]}}}}\n  \
+         app: {{probe: docker, recovery_backend: docker, configuration_update: {update}}}\n"
+    );
+    let web = container("web", &[ON, ("health-monitor.fall", "5"), ("health-monitor.mode", "dry-run")]);
+    let old = container("old", &[("autoheal", "true"), ("autoheal.stop.timeout", "3")]);
+    let Loading { effective, warnings, .. } = labelled(&yaml, &[web, old]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let whole = shared::config::print_json(&SETTINGS, &effective);
+    let holding = Holding::new(effective, &warnings, shared::clock::Timestamp::default());
+    assert_eq!(holding.to_json(0, 100), whole);
+    assert_eq!(holding.services().collect::<Vec<_>>(), ["db", "api-gateway", "app", "web", "old"]);
+    let first = |json: &serde_json::Value| json["services"].as_object().unwrap().keys().next().cloned();
+    assert_eq!(first(&holding.to_json(4, 1)).as_deref(), Some("old"));
+    assert_eq!(whole["services"]["old"]["origin"], "label autoheal of container old");
+    assert_eq!(whole["services"]["web"]["fall"]["origin"], "label health-monitor.fall of container web");
+}

@@ -1,0 +1,82 @@
+//! The configuration that holds, and where each value came from.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::http::{Problem, ProblemBody, Query};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::paging::{CURSOR, limit};
+use crate::config::Holding;
+
+/// Of which services the settings are shown.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shown {
+    /// Only those of this service.
+    service: Option<String>,
+    /// Services at most: 1 to 500; 50 when it is not given.
+    limit: Option<usize>,
+    /// Where the page begins: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// `GET /config`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConfigurationBody {
+    /// Every setting by its key in the file: `{"value", "origin"}`. A secret is `***`; what is not set is null. `services`
+    /// has the effective settings of each service of the page, and the origin of the service itself.
+    #[schema(value_type = Object)]
+    settings: serde_json::Value,
+    /// Asks for the next services: `?cursor=`; null on the last page.
+    next_cursor: Option<String>,
+    /// Since when it holds: the start, or the last time that it was read again.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    /// Settings that were given another value since the start, and keep theirs until a restart.
+    restart_to_apply: Vec<&'static str>,
+    /// What is probably a mistake: misspelt variables, labels that are ignored and why.
+    warnings: Vec<String>,
+}
+
+/// The configuration that holds: every setting, and where its value came from.
+///
+/// It is what `config print` shows, after every change since the start. Needs a token once any is set.
+#[utoipa::path(get, path = "/config", tag = "operations", params(Shown),
+    responses((status = 200, description = "What holds", body = ConfigurationBody),
+        (status = 400, description = "The query cannot be read, or no service has that name", body = ProblemBody),
+        (status = 401, description = "Tokens are set, and none was sent", body = ProblemBody)))]
+pub(super) async fn configuration(
+    State(api): State<Api>,
+    Query(shown): Query<Shown>,
+) -> Result<Json<ConfigurationBody>, Problem> {
+    let holding = api.configuration.borrow().clone();
+    let (first, limit) = shown.place(&holding)?;
+    let next = holding.services().nth(first + limit - 1).filter(|_| shown.service.is_none());
+    let next = next.filter(|_| holding.services().nth(first + limit).is_some());
+    Ok(Json(ConfigurationBody {
+        settings: holding.to_json(first, limit),
+        next_cursor: next.map(|last| format!("{CURSOR}{last}")),
+        since: holding.since,
+        restart_to_apply: holding.restart_to_apply.clone(),
+        warnings: holding.warnings.clone(),
+    }))
+}
+
+impl Shown {
+    /// The place of the first service, and how many are shown from there.
+    fn place(&self, holding: &Holding) -> Result<(usize, usize), Problem> {
+        let place = |name: &str| holding.services().position(|service| service == name);
+        if let Some(service) = &self.service {
+            let unknown = || Problem::bad_request(format!("No service is named {service:?}"));
+            return Ok((place(service).ok_or_else(unknown)?, 1));
+        }
+        let limit = limit(self.limit)?;
+        let Some(cursor) = &self.cursor else { return Ok((0, limit)) };
+        let last = cursor.strip_prefix(CURSOR).and_then(place);
+        let gone = "cursor must be the next_cursor of the page before, and its service must still be watched";
+        last.map(|last| (last + 1, limit)).ok_or_else(|| Problem::bad_request(gone))
+    }
+}

@@ -1,0 +1,123 @@
+//! The effective configuration in little room, for a process that shows it while it runs.
+
+use std::collections::BTreeMap;
+
+use super::fault::Faults;
+use super::group::{Group, Member, Settled};
+use super::overlay::{fill_defaults, inherit};
+use super::print::print_json;
+use super::setting::{Section, Setting};
+use super::source::Origin;
+
+/// Settled values without those that follow from the table or the root: of thousands of members the whole would be
+/// larger than the rest of a daemon.
+pub struct Effective {
+    section: &'static Section,
+    root: Group,
+    members: BTreeMap<&'static str, Vec<Named>>,
+}
+
+/// A member as it is kept.
+struct Named {
+    name: Box<str>,
+    origin: Origin,
+    kept: Kept,
+}
+
+/// What somebody gave, or was worked out.
+#[derive(Default)]
+struct Kept {
+    values: Box<[(&'static str, Settled)]>,
+    sections: Box<[(&'static str, Kept)]>,
+}
+
+impl Effective {
+    /// Keeps these values of this table.
+    pub fn new(section: &'static Section, mut root: Group) -> Self {
+        let mut members = BTreeMap::new();
+        for below in section.sections {
+            let named = root.members.remove(below.key).into_iter().flatten().map(|member| Named {
+                name: member.name.into(),
+                origin: member.origin,
+                kept: Kept::of(below, member.group),
+            });
+            members.insert(below.key, named.collect());
+        }
+        Self { section, root, members }
+    }
+
+    /// The same with these settings of the root as they are in another one.
+    #[must_use]
+    pub fn keeping(mut self, settings: &[&'static str], of: &Self) -> Self {
+        for key in settings {
+            match of.root.values.get(key) {
+                Some(settled) => drop(self.root.values.insert(key, settled.clone())),
+                None => drop(self.root.values.remove(key)),
+            }
+        }
+        self
+    }
+
+    /// The names of the members of a section, in the order of the file.
+    pub fn names(&self, section: &str) -> impl Iterator<Item = &str> {
+        self.members.get(section).into_iter().flatten().map(|named| named.name.as_ref())
+    }
+
+    /// The values with their origins, as [`print_json`] shows them, with those members that `wanted` takes by section,
+    /// place and name.
+    pub fn to_json(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> serde_json::Value {
+        let mut shown = self.root.clone();
+        for below in self.section.sections.iter().filter(|below| below.members_at_most.is_some()) {
+            let named = self.members.get(below.key).into_iter().flatten().enumerate();
+            let chosen = named.filter(|(place, named)| wanted(below.key, *place, &named.name));
+            let members = chosen.map(|(_, named)| self.whole(below, named)).collect();
+            shown.members.insert(below.key, members);
+        }
+        print_json(self.section, &shown)
+    }
+
+    /// The member with what was left out.
+    fn whole(&self, section: &Section, named: &Named) -> Member {
+        let mut group = named.kept.to_group();
+        // What they may find has been told when the configuration was read.
+        fill_defaults(section, &mut group, &mut Faults::default());
+        inherit(section, &self.root.values, &mut group);
+        Member { name: named.name.to_string(), origin: named.origin.clone(), group }
+    }
+}
+
+impl Kept {
+    fn of(section: &Section, group: Group) -> Self {
+        let values = group.values.into_iter().filter(|(key, settled)| {
+            let setting = section.settings().find(|setting| setting.key == *key);
+            setting.is_none_or(|setting| !follows(setting, settled))
+        });
+        let mut sections = group.sections;
+        let below = section.sections.iter();
+        let below = below.filter_map(|one| Some((one.key, Self::of(one, sections.remove(one.key)?))));
+        Self { values: values.collect(), sections: below.collect() }
+    }
+
+    fn to_group(&self) -> Group {
+        Group {
+            values: self.values.iter().cloned().collect(),
+            sections: self.sections.iter().map(|(key, kept)| (*key, kept.to_group())).collect(),
+            ..Group::default()
+        }
+    }
+}
+
+/// Whether the table or the root gives this value again.
+fn follows(setting: &Setting, settled: &Settled) -> bool {
+    match settled.origin {
+        Origin::Inherited(key) => setting.inherits == Some(key),
+        Origin::Default => setting.default.is_some_and(|default| {
+            setting.parse(default).is_ok_and(|default| default.shown() == settled.value.shown())
+        }),
+        Origin::Flag(_)
+        | Origin::Variable(_)
+        | Origin::NamedFile { .. }
+        | Origin::File { .. }
+        | Origin::Label { .. } => false,
+    }
+}
