@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A moment in UTC, in whole microseconds since 1970. Written as RFC 3339 with `Z` and six decimals.
 ///
 /// It is the only time type of the domain, the journal and the API.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-24T10:15:30.000250Z")]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -1,0 +1,16 @@
+//! The pure core: every decision of the daemon, as functions of state, event and time.
+
+pub mod change;
+pub mod detect;
+pub mod evolution;
+pub mod fact;
+pub mod pause;
+pub mod playbook;
+pub mod policy;
+pub mod recommend;
+pub mod recommendation;
+pub mod setting;
+pub mod state;
+pub mod usage;
+pub mod view;
+pub mod window;

@@ -1,0 +1,196 @@
+//! The decider: usage becomes counts, an analysis recommendations, a recommendation a change, and a change its rollback.
+
+mod analyse;
+mod apply;
+mod collect;
+mod event;
+
+use std::sync::Arc;
+
+use shared::clock::Timestamp;
+use shared::engine::{Decider, Decision};
+
+use super::fact::Fact;
+use super::pause::Pause;
+use super::policy::Policy;
+use super::setting::ServiceSettings;
+use super::state::State;
+use super::view::View;
+
+pub use event::{Answer, Event, Refusal, Work};
+
+/// The pure core of the daemon.
+pub struct Evolution {
+    state: State,
+    policy: Policy,
+    runs: Runs,
+    /// When the daemon began; the first analysis of all comes one interval later.
+    began: Timestamp,
+    /// Endpoints that are told apart, as of the last change of their number.
+    endpoints: usize,
+}
+
+/// Analyses of this process, numbered from 1. None of it outlives the process, and nothing of it needs to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Runs {
+    begun: u64,
+    over: u64,
+    /// Somebody has asked after the running one had taken its look.
+    is_wanted_again: bool,
+}
+
+impl Evolution {
+    /// A core without a past.
+    pub fn new(policy: Policy, now: Timestamp) -> Self {
+        Self { state: State::default(), policy, runs: Runs::default(), began: now, endpoints: 0 }
+    }
+
+    /// Records a fact: into the decision, and into the state.
+    fn record(&mut self, decision: &mut Decision<Self>, now: Timestamp, fact: Fact) {
+        self.apply(now, &fact);
+        decision.facts.push(fact);
+    }
+
+    fn fetched(
+        &mut self,
+        service: &Arc<str>,
+        instance: &Arc<str>,
+        version: u64,
+        now: Timestamp,
+    ) -> Decision<Self> {
+        let mut decision = Decision::default();
+        let known = self.state.settings.of(service);
+        let is_news = |settings: &Arc<ServiceSettings>| {
+            version <= settings.version
+                && settings.deliveries.get(instance).is_none_or(|delivery| delivery.version != version)
+        };
+        if known.is_some_and(is_news) {
+            let (service, instance) = (Arc::clone(service), Arc::clone(instance));
+            self.record(&mut decision, now, Fact::SettingsDelivered { service, instance, version });
+        }
+        decision
+    }
+
+    fn pause(&mut self, pause: Pause, now: Timestamp) -> Decision<Self> {
+        let mut decision = Decision::default();
+        self.record(&mut decision, now, Fact::Paused(pause));
+        decision.answer = Some(Answer::Done);
+        decision
+    }
+
+    fn resume(&mut self, now: Timestamp) -> Decision<Self> {
+        let mut decision = Decision::default();
+        if self.state.pause.is_some() {
+            self.record(&mut decision, now, Fact::Resumed);
+        }
+        decision.answer = Some(Answer::Done);
+        decision
+    }
+
+    fn is_paused(&self, now: Timestamp) -> bool {
+        self.state.pause.as_ref().is_some_and(|pause| pause.holds(now))
+    }
+}
+
+impl Decider for Evolution {
+    type Event = Event;
+    type Answer = Answer;
+    type Fact = Fact;
+    type Work = Work;
+    type View = View;
+    type State = State;
+
+    fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        self.state.apply(at, fact);
+        match fact {
+            Fact::EndpointFound { .. } | Fact::RouteMerged { .. } | Fact::Analysed(_) => {
+                self.endpoints = self.state.window.len();
+            }
+            Fact::EvolutionStarted { .. }
+            | Fact::Usage(_)
+            | Fact::Recommendation(_)
+            | Fact::ChangeApplied(_)
+            | Fact::ChangeRolledBack(_)
+            | Fact::SettingsDelivered { .. }
+            | Fact::Paused(_)
+            | Fact::Resumed => {}
+        }
+    }
+
+    fn handle(&mut self, event: Event, now: Timestamp) -> Decision<Self> {
+        match event {
+            Event::Usage(report) => self.collect(report, now),
+            Event::AnalysisRequested => self.analysis_requested(now),
+            Event::Analysed { run, findings, patterns } => self.analysed(run, findings, patterns, now),
+            Event::ApplyRequested { id } => self.apply_requested(&id, now),
+            Event::RollbackRequested { id, reason } => self.rollback_requested(&id, reason, now),
+            Event::ApprovalRequested { id } => self.approval_requested(&id, now),
+            Event::DismissalRequested { id, reason } => self.dismissal_requested(&id, reason, now),
+            Event::SettingsFetched { service, instance, version } => {
+                self.fetched(&service, &instance, version, now)
+            }
+            Event::PauseRequested(pause) => self.pause(pause, now),
+            Event::ResumeRequested => self.resume(now),
+        }
+    }
+
+    fn wake(&mut self, now: Timestamp) -> Decision<Self> {
+        let mut decision = Decision::default();
+        if self.state.pause.is_some() && !self.is_paused(now) {
+            self.record(&mut decision, now, Fact::Resumed);
+        }
+        if self.next_analysis() <= now {
+            self.begin_analysis(&mut decision, now);
+        }
+        decision
+    }
+
+    fn restarted(&mut self, now: Timestamp) -> Decision<Self> {
+        let mut decision = Decision::default();
+        // What ran is gone, and whoever waits for it gets the next one.
+        self.runs.over = self.runs.begun;
+        let was_wanted = std::mem::take(&mut self.runs.is_wanted_again);
+        let started =
+            Fact::EvolutionStarted { version: env!("CARGO_PKG_VERSION").into(), shape: self.policy.shape };
+        self.record(&mut decision, now, started);
+        if was_wanted {
+            self.begin_analysis(&mut decision, now);
+        }
+        decision
+    }
+
+    fn next_wakeup(&self) -> Option<Timestamp> {
+        let analysis = self.is_idle().then(|| self.next_analysis());
+        let resumption = self.state.pause.as_ref().and_then(|pause| pause.until);
+        analysis.into_iter().chain(resumption).min()
+    }
+
+    fn view(&self, now: Timestamp) -> View {
+        View {
+            at: now,
+            recommendations: self.state.recommendations.clone(),
+            changes: self.state.changes.clone(),
+            settings: self.state.settings.clone(),
+            analysed: self.state.analysed.clone(),
+            run: self.runs.over,
+            pause: self.state.pause.clone().filter(|pause| pause.holds(now)),
+            totals: self.state.totals,
+            endpoints: self.endpoints,
+        }
+    }
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: Option<State>) {
+        self.state = state.unwrap_or_default();
+        self.endpoints = self.state.window.len();
+    }
+
+    fn must_finish(work: &Work) -> bool {
+        match work {
+            Work::Analyse { .. } => false,
+        }
+    }
+}

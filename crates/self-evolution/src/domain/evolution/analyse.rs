@@ -1,0 +1,126 @@
+//! When the window is analysed, and what follows from what was found.
+
+use std::time::Duration;
+
+use shared::clock::Timestamp;
+use shared::engine::Decision;
+
+use super::super::change::Trigger;
+use super::super::detect::Finding;
+use super::super::fact::{Analysed, Fact};
+use super::super::recommend::{Basis, recommend};
+use super::super::recommendation::{Confidence, Priority, Recommendation, RecommendationId, Status};
+use super::{Answer, Evolution, Work};
+
+/// A pending recommendation for which no analysis has found reason for so long is over.
+const EXPIRES: Duration = Duration::from_secs(86_400);
+
+impl Evolution {
+    pub(super) fn is_idle(&self) -> bool {
+        self.runs.begun == self.runs.over
+    }
+
+    pub(super) fn next_analysis(&self) -> Timestamp {
+        let last = self.state.analysed.as_ref().map_or(self.began, |(at, _)| *at);
+        last + self.policy.analysis_interval
+    }
+
+    pub(super) fn analysis_requested(&mut self, now: Timestamp) -> Decision<Self> {
+        let mut decision = Decision::default();
+        if self.is_idle() {
+            self.begin_analysis(&mut decision, now);
+            decision.answer = Some(Answer::Analysing(self.runs.begun));
+        } else {
+            // What runs has taken its look, and may not have seen what was reported since.
+            self.runs.is_wanted_again = true;
+            decision.answer = Some(Answer::Analysing(self.runs.begun + 1));
+        }
+        decision
+    }
+
+    pub(super) fn begin_analysis(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
+        if self.is_idle() {
+            self.runs.begun += 1;
+            let within = self.policy.shape.window(now);
+            decision.work.push(Work::Analyse {
+                run: self.runs.begun,
+                window: self.state.window.clone(),
+                within,
+            });
+        }
+    }
+
+    pub(super) fn analysed(
+        &mut self,
+        run: u64,
+        findings: Vec<Finding>,
+        patterns: usize,
+        now: Timestamp,
+    ) -> Decision<Self> {
+        let mut decision = Decision::default();
+        if run != self.runs.begun || self.is_idle() {
+            return decision;
+        }
+        self.runs.over = run;
+        let basis = Basis {
+            known: &self.state.recommendations,
+            settings: &self.state.settings,
+            threshold: self.policy.threshold,
+            window_hours: self.policy.shape.window_hours,
+        };
+        let found = recommend(findings, basis, now);
+        let recommendations = found.iter().map(|recommendation| recommendation.id.clone()).collect();
+        for recommendation in found {
+            self.record(&mut decision, now, Fact::Recommendation(Box::new(recommendation)));
+        }
+        self.expire(&mut decision, now);
+        let next_at = now + self.policy.analysis_interval;
+        self.record(&mut decision, now, Fact::Analysed(Analysed { patterns, recommendations, next_at }));
+        self.apply_what_may_be_applied(&mut decision, now);
+        if std::mem::take(&mut self.runs.is_wanted_again) {
+            self.begin_analysis(&mut decision, now);
+        }
+        decision
+    }
+
+    fn expire(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
+        let is_over = |r: &&std::sync::Arc<Recommendation>| {
+            r.status == Status::Pending && now.since(r.confirmed_at) >= EXPIRES
+        };
+        let over: Vec<Recommendation> = self
+            .state
+            .recommendations
+            .in_order()
+            .into_iter()
+            .filter(is_over)
+            .map(|r| (**r).clone())
+            .collect();
+        for mut recommendation in over {
+            recommendation.becomes(Status::Expired, now, "no analysis has found reason for it for a day");
+            self.record(decision, now, Fact::Recommendation(Box::new(recommendation)));
+        }
+    }
+
+    /// Applies what a person has approved of, and, where the operator wants that, what matters much and is well founded.
+    fn apply_what_may_be_applied(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
+        let may = |r: &Recommendation| {
+            let matters = r.priority >= Priority::High && r.confidence == Confidence::High;
+            r.status == Status::Pending && (r.is_approved || (self.policy.auto_apply && matters))
+        };
+        let wanted: Vec<RecommendationId> = self
+            .state
+            .recommendations
+            .in_order()
+            .into_iter()
+            .filter(|recommendation| may(recommendation))
+            .map(|recommendation| recommendation.id.clone())
+            .collect();
+        for id in wanted {
+            // What is refused now may be possible after the next analysis.
+            let applied = self.change_for(&id, Trigger::Automatic, now);
+            if let Ok(change) = applied {
+                self.record(decision, now, Fact::ChangeApplied(Box::new(change)));
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Carrying out a recommendation, and taking that back.
+
+use shared::clock::Timestamp;
+use shared::engine::Decision;
+
+use super::super::change::{Applied, Baseline, Change, Rollback, Trigger};
+use super::super::fact::Fact;
+use super::super::playbook::{action_of, changes, in_words};
+use super::super::recommendation::{Recommendation, RecommendationId, Status};
+use super::super::setting::{MOST_SERVICES, SettingChange};
+use super::{Answer, Evolution, Refusal};
+
+impl Evolution {
+    pub(super) fn apply_requested(&mut self, id: &RecommendationId, now: Timestamp) -> Decision<Self> {
+        let mut decision = Decision::default();
+        decision.answer = Some(match self.change_for(id, Trigger::Manual, now) {
+            Ok(change) => {
+                self.record(&mut decision, now, Fact::ChangeApplied(Box::new(change.clone())));
+                Answer::Applied(Box::new(change))
+            }
+            Err(refusal) => Answer::Refused(refusal),
+        });
+        decision
+    }
+
+    /// The change that carries out a recommendation now: from what, to what, and how the service fares without it.
+    pub(super) fn change_for(
+        &self,
+        id: &RecommendationId,
+        trigger: Trigger,
+        now: Timestamp,
+    ) -> Result<Change, Refusal> {
+        let recommendation = self.state.recommendations.get(id).ok_or(Refusal::Unknown)?;
+        if recommendation.status != Status::Pending {
+            return Err(Refusal::AlreadyProcessed(recommendation.status));
+        }
+        if let Some(pause) = self.state.pause.as_ref().filter(|pause| pause.holds(now)) {
+            return Err(Refusal::Paused(pause.clone()));
+        }
+        let (service, settings) = (&recommendation.target_service, &self.state.settings);
+        let changes = changes(recommendation.r#type, service, settings);
+        if changes.is_empty() {
+            let reason = format!("{service} is told all of it already: GET /settings/{service}");
+            return Err(Refusal::NotExecutable(reason));
+        }
+        if settings.of(service).is_none() && settings.len() >= MOST_SERVICES {
+            let reason = format!("settings are published for {MOST_SERVICES} services already");
+            return Err(Refusal::NotExecutable(reason));
+        }
+        let within = self.policy.shape.last_hour(now);
+        let metrics = self.state.window.counters_of(service, &within).into();
+        let action = action_of(recommendation.r#type);
+        let details = format!("Published for {service}: {}", in_words(&changes));
+        Ok(Change {
+            recommendation_id: id.clone(),
+            recommendation: recommendation.clone(),
+            baseline: Baseline { service: service.clone(), timestamp: now, metrics },
+            applied_at: now,
+            result: Applied { success: true, action: action.into(), details },
+            trigger,
+            inverse: changes.iter().rev().map(SettingChange::inverse).collect(),
+            changes,
+            version: settings.of(service).map_or(0, |settings| settings.version) + 1,
+            rollback: None,
+        })
+    }
+
+    pub(super) fn rollback_requested(
+        &mut self,
+        id: &RecommendationId,
+        reason: String,
+        now: Timestamp,
+    ) -> Decision<Self> {
+        let mut decision = Decision::default();
+        decision.answer = Some(match self.rollback_of(id, reason, now) {
+            Ok(rollback) => {
+                self.record(&mut decision, now, Fact::ChangeRolledBack(Box::new(rollback.clone())));
+                Answer::RolledBack(Box::new(rollback))
+            }
+            Err(refusal) => Answer::Refused(refusal),
+        });
+        decision
+    }
+
+    fn rollback_of(
+        &self,
+        id: &RecommendationId,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<Rollback, Refusal> {
+        let recommendation = self.state.recommendations.get(id).ok_or(Refusal::Unknown)?;
+        if recommendation.status != Status::Applied {
+            return Err(Refusal::NotApplied(recommendation.status));
+        }
+        let change = self.state.changes.of(id).ok_or(Refusal::Unknown)?;
+        let service = &recommendation.target_service;
+        for SettingChange { key, after, .. } in &change.changes {
+            let now = self.state.settings.value(service, key);
+            if now != after.as_ref() {
+                let reason =
+                    format!("{key} of {service} was changed again since: roll back the later change first");
+                return Err(Refusal::Superseded(reason));
+            }
+        }
+        Ok(Rollback {
+            recommendation_id: id.clone(),
+            service: service.clone(),
+            rollback_time: now,
+            baseline_restored: change.baseline.clone(),
+            reason,
+        })
+    }
+
+    pub(super) fn approval_requested(&mut self, id: &RecommendationId, now: Timestamp) -> Decision<Self> {
+        self.settle(id, now, |recommendation| {
+            recommendation.is_approved = true;
+            recommendation.becomes(Status::Pending, now, "approved: the next analysis applies it");
+        })
+    }
+
+    pub(super) fn dismissal_requested(
+        &mut self,
+        id: &RecommendationId,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Decision<Self> {
+        self.settle(id, now, |recommendation| {
+            recommendation.becomes(Status::Dismissed, now, reason.unwrap_or_else(|| "dismissed".into()));
+        })
+    }
+
+    /// A person's word about a pending recommendation.
+    fn settle(
+        &mut self,
+        id: &RecommendationId,
+        now: Timestamp,
+        settle: impl FnOnce(&mut Recommendation),
+    ) -> Decision<Self> {
+        let mut decision = Decision::default();
+        decision.answer = Some(match self.state.recommendations.get(id) {
+            None => Answer::Refused(Refusal::Unknown),
+            Some(known) if known.status != Status::Pending => {
+                Answer::Refused(Refusal::AlreadyProcessed(known.status))
+            }
+            Some(known) => {
+                let mut recommendation = known.clone();
+                settle(&mut recommendation);
+                self.record(&mut decision, now, Fact::Recommendation(Box::new(recommendation.clone())));
+                Answer::Recommendation(Box::new(recommendation))
+            }
+        });
+        decision
+    }
+}

@@ -1,0 +1,131 @@
+//! What happens to the core, what it answers, and what it wants done.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::super::change::{Change, Rollback};
+use super::super::detect::Finding;
+use super::super::pause::Pause;
+use super::super::recommendation::{Recommendation, RecommendationId, Status};
+use super::super::usage::Report;
+use super::super::window::Window;
+use super::super::window::shape::Slot;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Usage was reported.
+    Usage(Report),
+    /// Somebody wants an analysis of everything that was reported so far.
+    AnalysisRequested,
+    /// An analysis is over.
+    Analysed {
+        /// Which one.
+        run: u64,
+        /// What it has found.
+        findings: Vec<Finding>,
+        /// Endpoints that were looked at.
+        patterns: usize,
+    },
+    /// Somebody wants a recommendation applied.
+    ApplyRequested {
+        /// Which one.
+        id: RecommendationId,
+    },
+    /// Somebody wants a change taken back.
+    RollbackRequested {
+        /// That of this recommendation.
+        id: RecommendationId,
+        /// Why.
+        reason: String,
+    },
+    /// A person approves of a recommendation: the next analysis applies it.
+    ApprovalRequested {
+        /// Which one.
+        id: RecommendationId,
+    },
+    /// A person does not want a recommendation.
+    DismissalRequested {
+        /// Which one.
+        id: RecommendationId,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// An instance of a service has fetched its settings.
+    SettingsFetched {
+        /// The service.
+        service: Arc<str>,
+        /// The instance.
+        instance: Arc<str>,
+        /// The version that it got.
+        version: u64,
+    },
+    /// A person holds back all changes.
+    PauseRequested(Pause),
+    /// A person lets changes go on.
+    ResumeRequested,
+}
+
+/// What whoever sent an event is told.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answer {
+    /// So many events were counted.
+    Counted(usize),
+    /// The analysis of this number looks at everything that was reported so far.
+    Analysing(u64),
+    /// It was applied.
+    Applied(Box<Change>),
+    /// It was taken back.
+    RolledBack(Box<Rollback>),
+    /// What the recommendation has become.
+    Recommendation(Box<Recommendation>),
+    /// It was done.
+    Done,
+    /// It was not done, and nothing has changed.
+    Refused(Refusal),
+}
+
+/// Why something was not done.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Refusal {
+    /// There is no such recommendation.
+    Unknown,
+    /// It is not pending.
+    AlreadyProcessed(Status),
+    /// No change of it is in effect.
+    NotApplied(Status),
+    /// It cannot be carried out.
+    NotExecutable(String),
+    /// Somebody has changed the setting since.
+    Superseded(String),
+    /// A person holds back all changes.
+    Paused(Pause),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("no such recommendation"),
+            Self::AlreadyProcessed(status) => write!(f, "it is {} already", status.as_str()),
+            Self::NotApplied(status) => write!(f, "it is {}, not applied", status.as_str()),
+            Self::NotExecutable(reason) | Self::Superseded(reason) => f.write_str(reason),
+            Self::Paused(Pause { until: Some(until), .. }) => write!(f, "changes are paused until {until}"),
+            Self::Paused(_) => f.write_str("changes are paused until somebody resumes them"),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Work {
+    /// Look for what is slow, failing or overloaded. It may take a while, so the core does not do it itself.
+    Analyse {
+        /// Which analysis it is.
+        run: u64,
+        /// What was seen.
+        window: Window,
+        /// The slots that count.
+        within: Range<Slot>,
+    },
+}

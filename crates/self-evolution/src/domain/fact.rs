@@ -1,0 +1,133 @@
+//! What is recorded. The state is what replaying all facts gives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+
+use super::change::{Change, Rollback};
+use super::pause::Pause;
+use super::recommendation::{Recommendation, RecommendationId};
+use super::usage::report::Details;
+use super::window::shape::Shape;
+
+/// One recorded fact. A fact carries what was decided, never what to decide, so that replaying it does not depend on
+/// the settings of the day.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Fact {
+    /// The daemon began to decide: it was started, or its journal could be written again.
+    EvolutionStarted {
+        /// Version of the daemon.
+        version: Arc<str>,
+        /// How the window divides time from now on.
+        shape: Shape,
+    },
+    /// Usage that was reported in one request.
+    Usage(UsageRecorded),
+    /// An endpoint is told apart from now on.
+    EndpointFound {
+        /// Its service.
+        service: Arc<str>,
+        /// The endpoint.
+        endpoint: Arc<str>,
+    },
+    /// The segment behind a prefix is a value, and paths that differ in it are one endpoint.
+    RouteMerged {
+        /// The service.
+        service: Arc<str>,
+        /// What the paths begin with.
+        prefix: String,
+    },
+    /// The window was analysed.
+    Analysed(Analysed),
+    /// A recommendation was made, confirmed, approved, dismissed or has expired.
+    Recommendation(Box<Recommendation>),
+    /// The settings of a service were changed.
+    ChangeApplied(Box<Change>),
+    /// A change was taken back.
+    ChangeRolledBack(Box<Rollback>),
+    /// An instance has fetched a version of its settings for the first time.
+    SettingsDelivered {
+        /// The service.
+        service: Arc<str>,
+        /// The instance.
+        instance: Arc<str>,
+        /// The version.
+        version: u64,
+    },
+    /// Changes are held back.
+    Paused(Pause),
+    /// Changes go on.
+    Resumed,
+}
+
+/// What an analysis gave.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Analysed {
+    /// Endpoints that were looked at.
+    pub patterns: usize,
+    /// The recommendations that it gave, the most important first.
+    pub recommendations: Vec<RecommendationId>,
+    /// When the next one is due.
+    pub next_at: Timestamp,
+}
+
+/// Usage that was reported in one request, with the endpoints that it is counted under.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct UsageRecorded {
+    /// Services and endpoints, each once.
+    pub keys: Vec<(Arc<str>, Arc<str>)>,
+    /// The events.
+    pub events: Vec<EventRecorded>,
+    /// Details of events, with the event's place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(u32, Box<Details>)>,
+}
+
+/// One event; written as an array, because there are many.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "(u32, f64, u16, i64)", into = "(u32, f64, u16, i64)")]
+pub struct EventRecorded {
+    /// Which key.
+    pub key: u32,
+    /// Seconds.
+    pub response_time: f64,
+    /// The HTTP status.
+    pub status_code: u16,
+    /// How long before it was recorded, in microseconds; negative where the reporter's clock is ahead.
+    pub age: i64,
+}
+
+impl EventRecorded {
+    /// When it happened, given when it was recorded.
+    pub fn at(&self, recorded: Timestamp) -> Timestamp {
+        let age = Duration::from_micros(self.age.unsigned_abs());
+        if self.age < 0 { recorded + age } else { recorded - age }
+    }
+}
+
+impl From<(u32, f64, u16, i64)> for EventRecorded {
+    fn from((key, response_time, status_code, age): (u32, f64, u16, i64)) -> Self {
+        Self { key, response_time, status_code, age }
+    }
+}
+
+impl From<EventRecorded> for (u32, f64, u16, i64) {
+    fn from(EventRecorded { key, response_time, status_code, age }: EventRecorded) -> Self {
+        (key, response_time, status_code, age)
+    }
+}
+
+impl UsageRecorded {
+    /// The events of each key.
+    pub fn by_key(&self) -> Vec<(&(Arc<str>, Arc<str>), Vec<&EventRecorded>)> {
+        let mut sorted: Vec<_> = self.events.iter().collect();
+        sorted.sort_by_key(|event| event.key);
+        sorted
+            .chunk_by(|a, b| a.key == b.key)
+            .filter_map(|events| Some((self.keys.get(events.first()?.key as usize)?, events.to_vec())))
+            .collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! From findings to recommendations: one for each service and issue of a day, with every endpoint as evidence.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use md5::{Digest, Md5};
+use shared::clock::Timestamp;
+
+use super::detect::Finding;
+use super::playbook;
+use super::recommendation::{Confidence, Recommendation, RecommendationId, Recommendations, Status};
+use super::setting::Settings;
+
+/// Endpoints that a recommendation names; the worst.
+const MOST_EVIDENCE: usize = 20;
+/// Requests below which the evidence is thin.
+const THIN: u64 = 30;
+
+/// What recommendations depend on beside the findings.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis<'a> {
+    /// What was recommended before.
+    pub known: &'a Recommendations,
+    /// What services are told.
+    pub settings: &'a Settings,
+    /// The least improvement that is worth a recommendation.
+    pub threshold: f64,
+    /// The span that was looked at, in hours.
+    pub window_hours: u32,
+}
+
+/// The recommendations that findings give now, the most important first. One that exists keeps its identity, its
+/// beginning and what has become of it.
+pub fn recommend(findings: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Vec<Recommendation> {
+    let mut groups: BTreeMap<(Arc<str>, &'static str), Vec<Finding>> = BTreeMap::new();
+    for finding in findings {
+        groups.entry((Arc::clone(&finding.service), finding.issue.name)).or_default().push(finding);
+    }
+    let mut recommendations: Vec<_> =
+        groups.into_values().filter_map(|group| of_group(group, basis, now)).collect();
+    recommendations.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
+    recommendations
+}
+
+fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option<Recommendation> {
+    group.sort_by(|a, b| b.issue.severity.total_cmp(&a.issue.severity));
+    let worst = group.first()?;
+    if worst.issue.prior_improvement < basis.threshold {
+        return None;
+    }
+    let (service, issue) = (Arc::clone(&worst.service), worst.issue.clone());
+    let id = identity(&service, issue.name, now);
+    let (confidence, confidence_reason) = confidence(&group);
+    let known = basis.known.get(&id);
+    // What is in effect, or over, keeps the changes that it was about.
+    let settled = known.filter(|known| known.status != Status::Pending);
+    let changes = settled.map_or_else(
+        || playbook::changes(issue.kind, &service, basis.settings),
+        |settled| settled.changes.clone(),
+    );
+    Some(Recommendation {
+        id,
+        r#type: issue.kind,
+        target_service: service,
+        description: issue.description,
+        priority: issue.priority,
+        estimated_improvement: issue.prior_improvement,
+        improvement_method: "a constant: no change of this kind has been measured here yet".into(),
+        status: known.map_or(Status::Pending, |known| known.status),
+        is_approved: known.is_some_and(|known| known.is_approved),
+        created_at: known.map_or(now, |known| known.created_at),
+        confirmed_at: now,
+        applied_at: known.and_then(|known| known.applied_at),
+        detector: issue.name.into(),
+        window_hours: basis.window_hours,
+        evidence: group.into_iter().take(MOST_EVIDENCE).map(|finding| finding.evidence).collect(),
+        confidence,
+        confidence_reason,
+        changes,
+        history: known.map(|known| known.history.clone()).unwrap_or_default(),
+    })
+}
+
+/// The first 12 hexadecimal digits of the MD5 of service, issue and day: what clients of the system before know.
+fn identity(service: &str, issue: &str, now: Timestamp) -> RecommendationId {
+    let moment = now.to_string();
+    let day = moment.get(..10).unwrap_or_default();
+    let digest = Md5::digest(format!("{service}:{issue}:{day}"));
+    let mut digits = String::with_capacity(12);
+    for byte in digest.iter().take(6) {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    RecommendationId::named(&digits)
+}
+
+fn confidence(group: &[Finding]) -> (Confidence, String) {
+    let requests: u64 = group.iter().map(|finding| finding.evidence.requests).sum();
+    if requests < THIN {
+        (Confidence::Low, format!("only {requests} requests were seen; {THIN} say more"))
+    } else {
+        (Confidence::High, format!("{requests} requests were seen"))
+    }
+}

@@ -1,0 +1,141 @@
+//! What services are told: published settings, by service and key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::clock::Timestamp;
+use utoipa::ToSchema;
+
+use super::recommendation::RecommendationId;
+
+/// Services that are told something; a change for one more is refused.
+pub const MOST_SERVICES: usize = 1_000;
+/// Instances of a service that are remembered to have fetched its settings; the oldest goes first.
+const MOST_INSTANCES: usize = 100;
+
+/// A value that a service is told.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Setting {
+    /// The value.
+    #[schema(value_type = Object)]
+    pub value: Value,
+    /// Since when.
+    pub since: Timestamp,
+    /// Which recommendation it came with; none where it is what was there before one.
+    pub recommendation_id: Option<RecommendationId>,
+}
+
+/// A setting from one value to another; none where there is no such setting.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SettingChange {
+    /// The setting.
+    pub key: String,
+    /// The value before.
+    #[schema(value_type = Option<Object>)]
+    pub before: Option<Value>,
+    /// The value after.
+    #[schema(value_type = Option<Object>)]
+    pub after: Option<Value>,
+}
+
+impl SettingChange {
+    /// The change back.
+    pub fn inverse(&self) -> Self {
+        Self { key: self.key.clone(), before: self.after.clone(), after: self.before.clone() }
+    }
+}
+
+/// When an instance of a service fetched its settings.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Delivery {
+    /// The version that it got last.
+    pub version: u64,
+    /// When it first got that.
+    pub at: Timestamp,
+}
+
+/// What one service is told.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ServiceSettings {
+    /// Grows with every change.
+    pub version: u64,
+    /// Its settings by key.
+    pub settings: BTreeMap<String, Setting>,
+    /// Who has fetched them.
+    #[serde(default)]
+    pub deliveries: BTreeMap<Arc<str>, Delivery>,
+}
+
+/// What all services are told. A clone shares what is not changed afterwards.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Settings {
+    by_service: Arc<BTreeMap<Arc<str>, Arc<ServiceSettings>>>,
+}
+
+impl Settings {
+    /// What a service is told; none where it never was told anything.
+    pub fn of(&self, service: &str) -> Option<&Arc<ServiceSettings>> {
+        self.by_service.get(service)
+    }
+
+    /// All services that are, or once were, told something.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<ServiceSettings>)> {
+        self.by_service.iter()
+    }
+
+    /// Services that are, or once were, told something.
+    pub fn len(&self) -> usize {
+        self.by_service.len()
+    }
+
+    /// Whether nobody was ever told anything.
+    pub fn is_empty(&self) -> bool {
+        self.by_service.is_empty()
+    }
+
+    /// The value of a setting.
+    pub fn value(&self, service: &str, key: &str) -> Option<&Value> {
+        self.of(service)?.settings.get(key).map(|setting| &setting.value)
+    }
+
+    /// Publishes changes for a service from this moment on.
+    pub fn publish(
+        &mut self,
+        service: &Arc<str>,
+        changes: &[SettingChange],
+        at: Timestamp,
+        recommendation_id: Option<&RecommendationId>,
+    ) {
+        let service = self.entry(service);
+        service.version += 1;
+        for SettingChange { key, after, .. } in changes {
+            match after {
+                Some(value) => {
+                    let recommendation_id = recommendation_id.cloned();
+                    let setting = Setting { value: value.clone(), since: at, recommendation_id };
+                    service.settings.insert(key.clone(), setting);
+                }
+                None => drop(service.settings.remove(key)),
+            }
+        }
+    }
+
+    /// Notes that an instance has fetched a version.
+    pub fn deliver(&mut self, service: &Arc<str>, instance: &Arc<str>, delivery: Delivery) {
+        let deliveries = &mut self.entry(service).deliveries;
+        deliveries.insert(Arc::clone(instance), delivery);
+        if deliveries.len() > MOST_INSTANCES {
+            let oldest = deliveries.iter().min_by_key(|(_, delivery)| delivery.at);
+            if let Some(oldest) = oldest.map(|(instance, _)| Arc::clone(instance)) {
+                deliveries.remove(&oldest);
+            }
+        }
+    }
+
+    fn entry(&mut self, service: &Arc<str>) -> &mut ServiceSettings {
+        Arc::make_mut(Arc::make_mut(&mut self.by_service).entry(Arc::clone(service)).or_default())
+    }
+}

@@ -1,0 +1,95 @@
+//! The durable state: what replaying all facts gives.
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+
+use super::change::Changes;
+use super::fact::{Analysed, Fact};
+use super::pause::Pause;
+use super::recommendation::{Recommendations, Status};
+use super::setting::{Delivery, Settings};
+use super::window::Window;
+
+/// What was counted since the first start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Usage events that were taken.
+    pub events: u64,
+    /// Analyses.
+    pub analyses: u64,
+    /// Changes that were made.
+    pub applied: u64,
+    /// Changes that were taken back.
+    pub rolled_back: u64,
+}
+
+/// The durable state.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// What was seen.
+    pub window: Window,
+    /// What is recommended.
+    pub recommendations: Recommendations,
+    /// What was changed.
+    pub changes: Changes,
+    /// What services are told.
+    pub settings: Settings,
+    /// What the last analysis gave, and when.
+    #[serde(default)]
+    pub analysed: Option<(Timestamp, Analysed)>,
+    /// Changes are held back.
+    #[serde(default)]
+    pub pause: Option<Pause>,
+    /// Counts.
+    #[serde(default)]
+    pub totals: Totals,
+}
+
+impl State {
+    /// Changes the state by one recorded fact.
+    pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        match fact {
+            Fact::EvolutionStarted { shape, .. } => self.window.reshape(*shape),
+            Fact::Usage(recorded) => {
+                self.totals.events += recorded.events.len() as u64;
+                self.window.record(at, recorded);
+            }
+            Fact::EndpointFound { service, endpoint } => self.window.admit(service, endpoint),
+            Fact::RouteMerged { service, prefix } => self.window.merge(service, prefix),
+            Fact::Analysed(analysed) => {
+                self.totals.analyses += 1;
+                self.window.age(at);
+                self.analysed = Some((at, analysed.clone()));
+            }
+            Fact::Recommendation(recommendation) => self.recommendations.put((**recommendation).clone()),
+            Fact::ChangeApplied(change) => {
+                let id = &change.recommendation_id;
+                self.totals.applied += 1;
+                self.settings.publish(&change.baseline.service, &change.changes, at, Some(id));
+                self.recommendations.change(id, |recommendation| {
+                    recommendation.becomes(Status::Applied, at, change.result.details.clone());
+                    recommendation.applied_at = Some(at);
+                    recommendation.changes.clone_from(&change.changes);
+                });
+                self.changes.put((**change).clone());
+            }
+            Fact::ChangeRolledBack(rollback) => {
+                let id = &rollback.recommendation_id;
+                self.totals.rolled_back += 1;
+                if let Some(change) = self.changes.of(id) {
+                    let inverse = change.inverse.clone();
+                    self.settings.publish(&rollback.service, &inverse, at, None);
+                }
+                self.recommendations.change(id, |recommendation| {
+                    recommendation.becomes(Status::RolledBack, at, rollback.reason.clone());
+                });
+                self.changes.roll_back((**rollback).clone());
+            }
+            Fact::SettingsDelivered { service, instance, version } => {
+                self.settings.deliver(service, instance, Delivery { version: *version, at });
+            }
+            Fact::Paused(pause) => self.pause = Some(pause.clone()),
+            Fact::Resumed => self.pause = None,
+        }
+    }
+}

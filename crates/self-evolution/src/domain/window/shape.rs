@@ -1,0 +1,91 @@
+//! How the window divides time.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+
+/// The number of a bucket's span, counted from 1970 in buckets.
+pub type Slot = u32;
+
+/// Fine buckets that are kept: 3 hours of minutes.
+pub const FINE: Slot = 180;
+/// Fine buckets that make a coarse one: 15 minutes.
+pub const COARSE: Slot = 15;
+/// How many buckets late, or early, an event may be: 10 minutes.
+pub const LATE: Slot = 10;
+/// The buckets of an hour, over which baselines are taken.
+pub const HOUR: Slot = 60;
+
+/// How the window divides time. Every length that is counted in buckets scales with the length of a bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Shape {
+    /// The length of a fine bucket.
+    pub bucket_seconds: u32,
+    /// How far back the window reaches.
+    pub window_hours: u32,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { bucket_seconds: 60, window_hours: 24 }
+    }
+}
+
+impl Shape {
+    /// The slot of a moment.
+    pub fn slot(self, at: Timestamp) -> Slot {
+        let seconds = at.as_micros().div_euclid(1_000_000);
+        Slot::try_from(seconds.div_euclid(i64::from(self.bucket_seconds))).unwrap_or(0)
+    }
+
+    /// When a slot begins.
+    pub fn begin(self, slot: Slot) -> Timestamp {
+        Timestamp::from_micros(i64::from(slot) * i64::from(self.bucket_seconds) * 1_000_000)
+    }
+
+    /// How late, or early, an event may be.
+    pub fn tolerance(self) -> Duration {
+        Duration::from_secs(u64::from(self.bucket_seconds) * u64::from(LATE))
+    }
+
+    /// The slots of the window that ends now. What began before the window is not in it.
+    pub fn window(self, now: Timestamp) -> Range<Slot> {
+        let begin = now - Duration::from_secs(u64::from(self.window_hours) * 3_600);
+        let first = self.slot(begin);
+        let first = if self.begin(first) < begin { first + 1 } else { first };
+        // Clocks of reporters may be ahead.
+        first..self.slot(now) + LATE + 1
+    }
+
+    /// The slots of the last hour, or what stands for it with buckets of another length.
+    pub fn last_hour(self, now: Timestamp) -> Range<Slot> {
+        let now = self.slot(now);
+        (now + 1).saturating_sub(HOUR)..now + LATE + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_began_before_the_window_is_in_it() {
+        let shape = Shape::default();
+        let now = Timestamp::from_micros(1_800_000_030 * 1_000_000);
+        let window = shape.window(now);
+        let begin = now - Duration::from_secs(86_400);
+        assert!(shape.begin(window.start) >= begin);
+        assert!(shape.begin(window.start) < begin + Duration::from_secs(60));
+        assert!(window.contains(&shape.slot(now)));
+    }
+
+    #[test]
+    fn the_last_hour_has_sixty_minutes() {
+        let shape = Shape::default();
+        let now = Timestamp::from_micros(1_800_000_030 * 1_000_000);
+        let hour = shape.last_hour(now);
+        assert_eq!(shape.slot(now) - hour.start, 59);
+    }
+}
