@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use health_monitor::documents::{STREAMS, document};
+use health_monitor::documents::{STREAMS, documents};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::HttpUrl;
@@ -71,16 +71,17 @@ async fn recorded(daemon: &Daemon, settings: &ElasticsearchSettings) -> BTreeSet
     let client = Client::new(settings).unwrap();
     let mut status = journal.status();
     let clock = Arc::new(Clock::starting_after(status.borrow().last_at));
-    let source = Source { journal: journal.clone(), document, streams: &STREAMS };
+    let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
     let (publish, _) = tokio::sync::watch::channel(Shipping::default());
     let shipping = tokio::spawn(ship(source, client, clock, publish));
     let all = status.wait_for(|status| status.cursor.seq == status.last_seq);
     tokio::time::timeout(PATIENCE, all).await.expect("the rest was not shipped").unwrap();
     shipping.abort();
     let chunks = journal.reader().after(0, usize::MAX).await.unwrap();
-    let documents = chunks.iter().flat_map(|chunk| chunk.documents().map(document));
-    documents
-        .map(|document| document.expect("a fact without a document"))
+    chunks
+        .iter()
+        .flat_map(|chunk| chunk.documents())
+        .map(|line| documents(line).pop().expect("a fact without a document"))
         .map(|one| (one.stream, one.id))
         .collect()
 }

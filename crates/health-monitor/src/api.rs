@@ -22,6 +22,7 @@ use prometheus_client::registry::Registry;
 use shared::clock::Clock;
 use shared::elasticsearch::Shipping;
 use shared::engine::Handle;
+use shared::http::events::Events;
 use shared::http::probes::Readiness;
 use shared::http::{Foundation, Problem, foundation, metrics, probes};
 use tokio::sync::watch;
@@ -34,7 +35,6 @@ use crate::config::Holding;
 use crate::domain::supervisor::Supervisor;
 use crate::perform::Performer;
 
-pub use events::Events;
 pub use sweep::Sweep;
 
 /// What the handlers work with.

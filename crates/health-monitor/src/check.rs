@@ -6,10 +6,10 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use indicatif::{ProgressBar, ProgressStyle};
+use shared::cli::Exit;
 use shared::clock::{Clock, Timestamp};
 use shared::order::ServiceName;
 
-use crate::cli::Exit;
 use crate::config::Config;
 use crate::domain::policy::ServicePolicy;
 use crate::domain::reading::Reading;

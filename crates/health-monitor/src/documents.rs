@@ -44,9 +44,14 @@ struct Envelope {
     at: Timestamp,
 }
 
+/// The one document of a line of the journal. None when it is no such line.
+pub fn documents(line: &[u8]) -> Vec<Document> {
+    document(line).into_iter().collect()
+}
+
 /// The document of a line of the journal. A fact of another version, which cannot be read, is shipped as the text that
 /// it is. None when not even the line is one of a journal, which the log tells.
-pub fn document(line: &[u8]) -> Option<Document> {
+fn document(line: &[u8]) -> Option<Document> {
     let read = serde_json::from_slice(line).and_then(|Envelope { _id: id, at }| {
         let (stream, body) = match serde_json::from_slice(line) {
             Ok(fact) => body(at, &fact)?,

@@ -9,12 +9,10 @@ pub mod cli;
 pub mod config;
 pub mod documents;
 pub mod domain;
-mod healthcheck;
 pub mod metrics;
 pub mod perform;
 pub mod probe;
 mod run;
 mod serve;
-mod setup;
 
 pub use run::run;

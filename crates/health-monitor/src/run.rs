@@ -4,22 +4,23 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use shared::cli::{self, Command as Common, Exit};
 use shared::config::Sources;
 use tokio::runtime::Runtime;
 
+use crate::api;
 use crate::check;
-use crate::cli::{self, Command, Exit, Invocation};
+use crate::cli::{Command, Invocation, PROGRAM, definition, look, parse};
 use crate::config::{Config, Loading};
-use crate::healthcheck;
+use crate::documents::STREAMS;
 use crate::serve;
-use crate::setup;
 
 /// Runs the command that the arguments ask for; the program's name comes first.
 pub fn run<I>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
-    let invocation = match cli::parse(args) {
+    let invocation = match parse(args) {
         Ok(invocation) => invocation,
         Err(error) => {
             // Nobody is left to tell when the terminal is gone.
@@ -33,28 +34,42 @@ where
 
 fn command(invocation: &Invocation, out: &mut dyn Write) -> io::Result<Exit> {
     let sources = invocation.sources(std::env::vars_os());
-    match &invocation.command {
-        Command::Config(command) => cli::run_config(*command, &sources, out, &mut io::stderr().lock()),
-        Command::Serve => with_config(&sources, |loading| {
+    let common = match &invocation.command {
+        Command::Common(common) => common,
+        Command::Check { service } => {
+            return with_config(&sources, |loading| {
+                let runtime = Runtime::new()?;
+                runtime.block_on(check::check(&loading.config, service.as_ref(), out))
+            });
+        }
+    };
+    match common {
+        Common::Serve => with_config(&sources, |loading| {
             let runtime = Runtime::new()?;
             Ok(runtime.block_on(serve::serve(loading, sources.clone())))
         }),
-        Command::Check { service } => with_config(&sources, |loading| {
-            let runtime = Runtime::new()?;
-            runtime.block_on(check::check(&loading.config, service.as_ref(), out))
+        Common::Config(command) => {
+            cli::run_config(&PROGRAM, *command, || look(&sources), out, &mut io::stderr().lock())
+        }
+        Common::Setup(options) => with_config(&sources, |loading| {
+            on_one_thread()?.block_on(cli::set_up(
+                &loading.config.foundation.elasticsearch,
+                &STREAMS,
+                *options,
+                out,
+            ))
         }),
-        Command::Setup(options) => with_config(&sources, |loading| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(setup::set_up(&loading.config, *options, out))
+        Common::Healthcheck => with_config(&sources, |loading| {
+            on_one_thread()?.block_on(cli::healthcheck(loading.config.foundation.bind_address, out))
         }),
-        Command::Healthcheck => with_config(&sources, |loading| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(healthcheck::healthcheck(&loading.config, out))
-        }),
-        Command::OpenApi => cli::print_openapi(out),
-        Command::Completions(shell) => cli::print_completions(*shell, out),
-        Command::Manual { directory } => cli::print_manual(directory.as_deref(), out),
+        Common::OpenApi => cli::print_openapi(&api::specification(), out),
+        Common::Completions(shell) => cli::print_completions(definition(), *shell, out),
+        Common::Manual { directory } => cli::print_manual(definition(), directory.as_deref(), out),
     }
+}
+
+fn on_one_thread() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn with_config(sources: &Sources, run: impl FnOnce(Loading) -> io::Result<Exit>) -> io::Result<Exit> {

@@ -6,8 +6,6 @@ mod discovery;
 mod hints;
 mod reachability;
 mod reload;
-mod shipping;
-mod signals;
 mod tell;
 
 use std::sync::Arc;
@@ -15,20 +13,25 @@ use std::time::Duration;
 
 use axum::http::Method;
 use prometheus_client::registry::Registry;
+use shared::cli::Exit;
 use shared::clock::Clock;
 use shared::config::Sources;
+use shared::daemon::{self, Daemon, open_journal};
+use shared::elasticsearch::Source;
 use shared::engine::Engine;
 use shared::http::access::{Access, Role};
+use shared::http::events::Events;
 use shared::http::probes::Readiness;
-use shared::http::{self, Foundation, HttpMetrics, ServeSettings};
-use shared::journal::{self, Writer};
+use shared::http::{self, Foundation, HttpMetrics};
+use shared::shipping;
 use shared::telemetry;
+use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Events, Sweep};
-use crate::cli::Exit;
-use crate::config::{Config, Holding, Loading};
+use crate::api::{self, Api, Sweep};
+use crate::config::{Holding, Loading};
+use crate::documents::{STREAMS, documents};
 use crate::domain::supervisor::Supervisor;
 use crate::metrics;
 use crate::perform::{Means, Performer};
@@ -36,7 +39,7 @@ use crate::perform::{Means, Performer};
 use discovery::Discovery;
 use hints::Hints;
 use reachability::Reachability;
-use reload::{Parts, reloading};
+use reload::{Parts, Reload, reloading};
 
 /// Facts that a checkpoint covers are kept this long.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
@@ -48,7 +51,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// the configuration came from, and where it is read again.
 pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     if let Err(error) =
-        telemetry::init(loading.config.log_format, "health-monitor", env!("CARGO_PKG_VERSION"))
+        telemetry::init(loading.config.foundation.log_format, "health-monitor", env!("CARGO_PKG_VERSION"))
     {
         tracing::debug!(%error, "logs go where they went before");
     }
@@ -68,12 +71,12 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
 
 async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result<()> {
     let Loading { config, warnings, effective } = loading;
-    let hang_ups = signals::hang_ups()?;
+    let hang_ups = daemon::hang_ups()?;
     descriptors::make_room(config.policy.max_in_flight);
-    let journal = open_journal(&config)?;
+    let journal = open_journal(&config.foundation, RETENTION)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let (holds, configuration) = watch::channel(Arc::new(Holding::new(effective, &warnings, clock.now())));
-    let listener = http::bind(config.bind_address).await?;
+    let listener = http::bind(config.foundation.bind_address).await?;
     let mut registry = Registry::default();
     let durations = metrics::register(&mut registry);
     let http_metrics = HttpMetrics::register(&mut registry);
@@ -83,18 +86,20 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let performer = Performer::new(Means::new(&config, Arc::clone(&clock))?, durations);
     let supervisor = Supervisor::new(config.policy.clone(), clock.now());
     let perform = performer.clone().into_perform();
-    let shipping = shipping::start(&config, &journal, &clock)?;
-    let collector = shipping::collector(&shipping, &journal, &clock);
+    let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
+    let shipping = match config.foundation.elasticsearch_enabled {
+        true => Some(shipping::start(&config.foundation.elasticsearch, source, &clock)?),
+        false => None,
+    };
+    let collector = shipping::collector("health_monitor", &shipping, &journal, &clock);
     let (engine, handle) = Engine::new(supervisor, journal, Arc::clone(&clock), perform, tell::fact).await?;
     announce::started(&config, &listener, &handle);
 
     let registry = metrics::collect(&mut registry, handle.clone(), collector);
     let reachability = Reachability::new(&config);
-    let access = Access::new(&config.access).require(Method::POST, api::HEARTBEAT, Role::Ingest).require(
-        Method::GET,
-        api::CONFIGURATION,
-        Role::Viewer,
-    );
+    let access = Access::new(&config.foundation.access)
+        .require(Method::POST, api::HEARTBEAT, Role::Ingest)
+        .require(Method::GET, api::CONFIGURATION, Role::Viewer);
     let (hints, hinting) = watch::channel(Arc::new(Hints::new(&config)));
     let parts = Parts {
         engine: handle.clone(),
@@ -118,56 +123,15 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     background.spawn(reachability.watch());
     background.spawn(hints::follow(hinting, engine_handle));
     background.spawn(reloading.run());
-    background.spawn(signals::reload_at(hang_ups, reload, discovery));
-    run(engine, listener, router, readiness, background, stop).await
-}
-
-fn open_journal(config: &Config) -> anyhow::Result<Writer> {
-    let writer = Writer::open(&journal::Settings {
-        directory: config.data_dir.clone(),
-        durability: config.durability,
-        max_bytes: config.journal_max_bytes,
-        retention: RETENTION,
-        ships: config.elasticsearch_enabled,
-    })?;
-    if let Some(report) = &writer.status().borrow().salvaged {
-        tracing::error!("{report}");
-    }
-    Ok(writer)
-}
-
-/// Runs everything. The order of the end: not ready, no more requests, the work that must finish, the journal.
-async fn run(
-    engine: Engine<Supervisor>,
-    listener: tokio::net::TcpListener,
-    router: axum::Router,
-    readiness: Readiness,
-    mut background: JoinSet<()>,
-    stop: watch::Sender<bool>,
-) -> anyhow::Result<()> {
-    let stopped = stop.subscribe();
-    let until_stopped = || {
-        let mut stopped = stopped.clone();
-        // The sender lives as long as this function.
-        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
-    };
-    let serving = tokio::spawn(http::serve(listener, router, ServeSettings::default(), until_stopped()));
-    let mut engine = tokio::spawn(engine.run(until_stopped(), DRAIN));
-    let signal = tokio::select! {
-        signal = signals::first() => signal?,
-        // Only a defect ends it before it is asked to; going on would show a state that nobody keeps.
-        ended = &mut engine => anyhow::bail!("the engine ended by itself: {ended:?}"),
-    };
-    tracing::info!(
-        signal,
-        "stopping: no new requests, running work is finished; a second signal ends at once"
-    );
-    readiness.begin_shutdown();
-    stop.send_replace(true);
-    signals::exit_at_the_next();
-    background.abort_all();
-    serving.await?;
-    engine.await?;
-    tracing::info!("stopped");
+    background.spawn(reload_at(hang_ups, reload, discovery));
+    Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;
     Ok(())
+}
+
+/// Has the configuration read again at each hang-up, for ever.
+async fn reload_at(mut hang_ups: Signal, reload: Reload, mut discovery: Discovery) {
+    while hang_ups.recv().await.is_some() {
+        tracing::info!("SIGHUP: the configuration is read again");
+        reload.read_again(&mut discovery).await;
+    }
 }

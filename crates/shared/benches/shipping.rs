@@ -29,6 +29,10 @@ struct Fact {
     padding: &'static str,
 }
 
+fn documents(line: &[u8]) -> Vec<Document> {
+    document(line).into_iter().collect()
+}
+
 fn document(line: &[u8]) -> Option<Document> {
     let mut fact: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(line).ok()?;
     let id = fact.remove("_id")?.as_str()?.to_owned();
@@ -62,7 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut status = journal.status();
     let started = clock.now();
     let (publish, shipping) = tokio::sync::watch::channel(Shipping::default());
-    let source = Source { journal: journal.clone(), document, streams: &STREAMS };
+    let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
     let task = tokio::spawn(ship(source, client, Arc::clone(&clock), publish));
     status.wait_for(|status| status.cursor.seq == status.last_seq).await?;
     let seconds = clock.now().since(started).as_secs_f64();

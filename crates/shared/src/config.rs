@@ -7,6 +7,7 @@
 mod effective;
 mod fault;
 mod flags;
+pub mod foundation;
 mod group;
 mod http_url;
 mod layers;

@@ -4,6 +4,7 @@
 
 pub mod access;
 mod error_bodies;
+pub mod events;
 mod extract;
 pub mod limits;
 pub mod metrics;

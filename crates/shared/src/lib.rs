@@ -4,8 +4,10 @@
 //! the [`journal`] first, and only then the work is started. Everything else here is an edge of that loop.
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod elasticsearch;
 pub mod engine;
 pub mod http;
@@ -13,4 +15,5 @@ pub mod journal;
 pub mod order;
 pub mod platform;
 pub mod redact;
+pub mod shipping;
 pub mod telemetry;

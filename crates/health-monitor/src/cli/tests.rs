@@ -1,15 +1,18 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use shared::cli::{ConfigCommand, Exit, run_config};
+
 use super::*;
 use crate::config::Config;
 
 fn run(args: &[&str], environment: &[(&str, &str)]) -> (Exit, String, String) {
     let invocation = parse(std::iter::once(&"health-monitor").chain(args)).unwrap();
     let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let Command::Config(command) = invocation.command else { panic!("not a config command") };
+    let Command::Common(Common::Config(command)) = invocation.command else { panic!("not a config command") };
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let exit = run_config(command, &invocation.sources(environment), &mut out, &mut err).unwrap();
+    let sources = invocation.sources(environment);
+    let exit = run_config(&PROGRAM, command, || look(&sources), &mut out, &mut err).unwrap();
     (exit, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
@@ -24,13 +27,13 @@ fn the_definition_is_consistent() {
 
 #[test]
 fn without_a_command_the_daemon_serves() {
-    assert_eq!(command_of(&[]), Command::Serve);
-    assert_eq!(command_of(&["serve"]), Command::Serve);
+    assert_eq!(command_of(&[]), Command::Common(Common::Serve));
+    assert_eq!(command_of(&["serve"]), Command::Common(Common::Serve));
     assert_eq!(command_of(&["check"]), Command::Check { service: None });
     let web = ServiceName::new("web").unwrap();
     assert_eq!(command_of(&["check", "web"]), Command::Check { service: Some(web) });
-    assert_eq!(command_of(&["healthcheck"]), Command::Healthcheck);
-    assert_eq!(command_of(&["config", "schema"]), Command::Config(ConfigCommand::Schema));
+    assert_eq!(command_of(&["healthcheck"]), Command::Common(Common::Healthcheck));
+    assert_eq!(command_of(&["config", "schema"]), Command::Common(Common::Config(ConfigCommand::Schema)));
 }
 
 #[test]
@@ -50,9 +53,9 @@ fn every_setting_is_a_flag_before_and_behind_the_command() {
     let sources = parse(args).unwrap().sources([]);
     let config = Config::load(&sources).unwrap().config;
     assert_eq!(config.policy.observe_first.as_secs(), 7);
-    assert!(config.access.allow_unauthenticated);
+    assert!(config.foundation.access.allow_unauthenticated);
     let sources = parse(["m", "--elasticsearch-enabled=false"]).unwrap().sources([]);
-    assert!(!Config::load(&sources).unwrap().config.elasticsearch_enabled);
+    assert!(!Config::load(&sources).unwrap().config.foundation.elasticsearch_enabled);
 }
 
 #[test]

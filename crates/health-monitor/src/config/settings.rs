@@ -2,6 +2,7 @@
 
 mod services;
 
+use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, OUTPUT};
 use shared::config::{Chapter, Kind, Section, Setting};
 
 pub(super) use self::services::PER_SERVICE;
@@ -32,19 +33,8 @@ const DAEMON: Chapter = Chapter {
         Setting::new("BIND_ADDRESS", Kind::Address, "Address and port that the API listens on")
             .or("0.0.0.0:5006"),
         Setting::new("DATA_DIR", Kind::Text, "Directory of the journal").or("data/health-monitor"),
-        Setting::new(
-            "DURABILITY",
-            Kind::Choice(&["disk", "os"]),
-            "What a recorded fact survives: disk = a power cut, os = a crash of the daemon only",
-        )
-        .or("disk"),
-        Setting::new(
-            "JOURNAL_MAX_BYTES",
-            Kind::Whole { min: 1 << 20, max: 1 << 50 },
-            "Size of the journal above which the oldest facts are dropped",
-        )
-        .unit("bytes")
-        .or("2147483648"),
+        DURABILITY,
+        JOURNAL_MAX_BYTES,
     ],
 };
 
@@ -204,60 +194,6 @@ const RECOVERY: Chapter = Chapter {
             "How long a recovery command may take before it is killed",
         )
         .or("60"),
-    ],
-};
-
-const ACCESS: Chapter = Chapter {
-    heading: "Access",
-    settings: &[
-        Setting::new(
-            "API_TOKEN",
-            Kind::Text,
-            "Bearer tokens with their roles: operator:SECRET,viewer:SECRET; without a role = operator",
-        )
-        .secret(),
-        Setting::new(
-            "ALLOW_UNAUTHENTICATED",
-            Kind::Boolean,
-            "Takes changes from everybody although no token is set",
-        )
-        .or("false"),
-        Setting::new(
-            "MUTATIONS_PER_MINUTE",
-            Kind::Whole { min: 1, max: 100_000 },
-            "Changes that one token or peer may ask for in a minute",
-        )
-        .or("60"),
-    ],
-};
-
-const OUTPUT: Chapter = Chapter {
-    heading: "Logs and Elasticsearch",
-    settings: &[
-        Setting::new(
-            "LOG_FORMAT",
-            Kind::Choice(&["auto", "text", "json", "ecs"]),
-            "Format of the log; auto = text on a terminal, else json",
-        )
-        .or("auto"),
-        Setting::new(
-            "ELASTICSEARCH_ENABLED",
-            Kind::Boolean,
-            "Whether everything that is recorded is sent to Elasticsearch",
-        )
-        .or("true"),
-        Setting::new("ELASTICSEARCH_URL", Kind::Url, "Where Elasticsearch answers")
-            .or("http://elasticsearch:9200"),
-        Setting::new("ELASTICSEARCH_API_KEY", Kind::Text, "API key for it: id:key, or that in base64")
-            .secret(),
-        Setting::new("ELASTICSEARCH_USERNAME", Kind::Text, "User for it, instead of a key"),
-        Setting::new("ELASTICSEARCH_PASSWORD", Kind::Text, "Password of that user").secret(),
-        Setting::new(
-            "ELASTICSEARCH_CA",
-            Kind::Text,
-            "Certificates that are trusted beside the usual ones, as PEM",
-        )
-        .secret(),
     ],
 };
 

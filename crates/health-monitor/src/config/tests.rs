@@ -38,12 +38,18 @@ fn service<'a>(config: &'a Config, name: &str) -> &'a ServicePolicy {
 #[test]
 fn the_defaults_are_those_of_the_contract() {
     let config = Config::load(&Sources::default()).unwrap_or_else(|faults| panic!("{faults}")).config;
-    assert_eq!(config.bind_address.to_string(), "0.0.0.0:5006");
-    assert_eq!(config.data_dir, PathBuf::from("data/health-monitor"));
-    assert_eq!((config.durability, config.journal_max_bytes), (Durability::Disk, 2_147_483_648));
-    assert_eq!((config.elasticsearch_enabled, config.log_format), (true, LogFormat::Auto));
-    assert_eq!(config.elasticsearch.url.expose(), "http://elasticsearch:9200");
-    assert_eq!(config.access.mutations_per_minute, 60);
+    assert_eq!(config.foundation.bind_address.to_string(), "0.0.0.0:5006");
+    assert_eq!(config.foundation.data_dir, std::path::PathBuf::from("data/health-monitor"));
+    assert_eq!(
+        (config.foundation.durability, config.foundation.journal_max_bytes),
+        (shared::journal::Durability::Disk, 2_147_483_648)
+    );
+    assert_eq!(
+        (config.foundation.elasticsearch_enabled, config.foundation.log_format),
+        (true, shared::telemetry::LogFormat::Auto)
+    );
+    assert_eq!(config.foundation.elasticsearch.url.expose(), "http://elasticsearch:9200");
+    assert_eq!(config.foundation.access.mutations_per_minute, 60);
     assert_eq!((config.policy.max_in_flight, config.policy.max_in_flight_per_host), (64, 16));
     let urls: Vec<&str> = config.policy.services.iter().map(|service| service.url.as_str()).collect();
     let expected = [
@@ -79,8 +85,8 @@ fn every_variable_of_the_original_still_works() {
     assert_eq!(image.url, "http://image-generation-service:5000");
     assert_eq!((image.interval.as_secs(), image.fall, image.fall_soft), (60, 10, 20));
     assert_eq!((image.cool_down.as_secs(), image.cool_down_max.as_secs()), (3_600, 3_600));
-    assert!(!config.elasticsearch_enabled);
-    assert_eq!(config.elasticsearch.url.expose(), "http://elasticsearch-service:9200");
+    assert!(!config.foundation.elasticsearch_enabled);
+    assert_eq!(config.foundation.elasticsearch.url.expose(), "http://elasticsearch-service:9200");
 }
 
 #[test]
@@ -125,7 +131,10 @@ fn what_is_fixed_is_kept_and_named_and_the_rest_is_taken_over() {
     let variables = [("BIND_ADDRESS", "127.0.0.1:1"), ("DURABILITY", "os"), ("HEALTH_CHECK_INTERVAL", "7")];
     let (kept, fixed) = config("", &variables).keeping_what_is_fixed(&running);
     assert_eq!(fixed, ["BIND_ADDRESS", "DURABILITY"]);
-    assert_eq!((kept.bind_address, kept.durability), (running.bind_address, running.durability));
+    assert_eq!(
+        (kept.foundation.bind_address, kept.foundation.durability),
+        (running.foundation.bind_address, running.foundation.durability)
+    );
     assert_eq!(kept.policy.services[0].interval.as_secs(), 7);
     assert!(config("", &[]).keeping_what_is_fixed(&running).1.is_empty());
 }
@@ -136,7 +145,7 @@ fn who_we_are_to_elasticsearch_is_fixed() {
     let running = config("", &user);
     let fixed = |variables: &[(&str, &str)]| {
         let (kept, fixed) = config("", variables).keeping_what_is_fixed(&running);
-        let kept = kept.elasticsearch.credentials;
+        let kept = kept.foundation.elasticsearch.credentials;
         let Some(Credentials::Basic { password, .. }) = kept else { panic!("{kept:?}") };
         assert_eq!(password.expose_secret(), "hunter2");
         fixed
@@ -151,9 +160,9 @@ fn who_we_are_to_elasticsearch_is_fixed() {
 fn tokens_have_roles_and_are_shown_nowhere() {
     let variables = [("API_TOKEN", "hunter2-operator,viewer:hunter2-viewer")];
     let loading = load_with("", &variables).unwrap_or_else(|faults| panic!("{faults}"));
-    let roles: Vec<Role> = loading.config.access.tokens.iter().map(|token| token.role).collect();
+    let roles: Vec<Role> = loading.config.foundation.access.tokens.iter().map(|token| token.role).collect();
     assert_eq!(roles, [Role::Operator, Role::Viewer]);
-    assert_eq!(loading.config.access.tokens[1].secret.expose_secret(), "hunter2-viewer");
+    assert_eq!(loading.config.foundation.access.tokens[1].secret.expose_secret(), "hunter2-viewer");
     assert!(!format!("{:?} {:?}", loading.config, loading.effective).contains("hunter2"));
     let faults = faults("", &[("API_TOKEN", "hunter2")]);
     assert!(faults.contains("fewer than 8 characters") && !faults.contains("hunter2"), "{faults}");

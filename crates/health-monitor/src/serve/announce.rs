@@ -14,14 +14,15 @@ use crate::domain::supervisor::Supervisor;
 
 /// The first line of the log.
 pub(super) fn started(config: &Config, listener: &TcpListener, engine: &Handle<Supervisor>) {
-    let address = listener.local_addr().map_or_else(|_| config.bind_address.to_string(), |a| a.to_string());
+    let address =
+        listener.local_addr().map_or_else(|_| config.foundation.bind_address.to_string(), |a| a.to_string());
     let backends: std::collections::BTreeSet<&str> =
         config.policy.services.iter().map(|service| service.target.backend.as_str()).collect();
     let modes: std::collections::BTreeSet<&str> =
         config.policy.services.iter().map(|service| service.mode.as_str()).collect();
-    let access = if !config.access.tokens.is_empty() {
+    let access = if !config.foundation.access.tokens.is_empty() {
         "token"
-    } else if config.access.allow_unauthenticated {
+    } else if config.foundation.access.allow_unauthenticated {
         "anybody"
     } else {
         "this host"
@@ -33,7 +34,7 @@ pub(super) fn started(config: &Config, listener: &TcpListener, engine: &Handle<S
         backends = backends.into_iter().collect::<Vec<_>>().join(","),
         modes = modes.into_iter().collect::<Vec<_>>().join(","),
         healing_may_be_requested_by = access,
-        data_dir = %config.data_dir.display(),
+        data_dir = %config.foundation.data_dir.display(),
         journal_bytes = engine.journal().bytes,
         elasticsearch = %elasticsearch(config),
         "watching"
@@ -42,7 +43,11 @@ pub(super) fn started(config: &Config, listener: &TcpListener, engine: &Handle<S
 
 /// Where recorded facts are shipped to.
 fn elasticsearch(config: &Config) -> String {
-    if config.elasticsearch_enabled { config.elasticsearch.url.to_string() } else { "off".to_owned() }
+    if config.foundation.elasticsearch_enabled {
+        config.foundation.elasticsearch.url.to_string()
+    } else {
+        "off".to_owned()
+    }
 }
 
 /// The checks of readiness.
@@ -54,13 +59,7 @@ pub(super) fn checks(
 ) -> Vec<Check> {
     let journal = engine.journal();
     let cursor = journal.cursor;
-    let used = format!("{} of {} bytes used", journal.bytes, journal.max_bytes);
-    let mut checks = vec![Check {
-        name: "journal",
-        ok: journal.failure.is_none(),
-        is_required: true,
-        detail: Some(journal.failure.or(journal.salvaged).unwrap_or(used)),
-    }];
+    let mut checks = vec![Check::of_journal(journal)];
     if let Some(docker) = reachability.docker() {
         let ok = docker.is_ok();
         let detail = Some(docker.unwrap_or_else(|reason| reason));
@@ -68,7 +67,7 @@ pub(super) fn checks(
     }
     checks.push(reload.check());
     checks.extend(guards(engine));
-    checks.extend(shipping.map(|shipping| super::shipping::check(&shipping.borrow(), cursor)));
+    checks.extend(shipping.map(|shipping| shared::shipping::check(&shipping.borrow(), cursor)));
     checks
 }
 

@@ -141,7 +141,7 @@ impl Reloading {
         descriptors::make_room(config.policy.max_in_flight);
         self.tell_the_core(&config).await?;
         self.parts.performer.let_go();
-        self.parts.access.reconfigure(&config.access);
+        self.parts.access.reconfigure(&config.foundation.access);
         self.parts.reachability.reconfigure(&config);
         self.parts.hints.send_replace(Arc::new(Hints::new(&config)));
         self.holding.send_modify(|shown| *shown = Arc::new(holding.keeping(&fixed, shown)));

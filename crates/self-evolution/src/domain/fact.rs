@@ -74,11 +74,14 @@ pub struct Analysed {
     pub next_at: Timestamp,
 }
 
+/// A service and an endpoint of it.
+pub type UsageKey = (Arc<str>, Arc<str>);
+
 /// Usage that was reported in one request, with the endpoints that it is counted under.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct UsageRecorded {
     /// Services and endpoints, each once.
-    pub keys: Vec<(Arc<str>, Arc<str>)>,
+    pub keys: Vec<UsageKey>,
     /// The events.
     pub events: Vec<EventRecorded>,
     /// Details of events, with the event's place.
@@ -122,7 +125,7 @@ impl From<EventRecorded> for (u32, f64, u16, i64) {
 
 impl UsageRecorded {
     /// The events of each key.
-    pub fn by_key(&self) -> Vec<(&(Arc<str>, Arc<str>), Vec<&EventRecorded>)> {
+    pub fn by_key(&self) -> Vec<(&UsageKey, Vec<&EventRecorded>)> {
         let mut sorted: Vec<_> = self.events.iter().collect();
         sorted.sort_by_key(|event| event.key);
         sorted

@@ -26,8 +26,8 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 pub struct Source {
     /// The journal that holds the facts and the cursor.
     pub journal: Writer,
-    /// Makes a document of a line of the journal; none where the fact is not for Elasticsearch.
-    pub document: fn(&[u8]) -> Option<Document>,
+    /// Makes the documents of a line of the journal; always the same ones, with identities of their own.
+    pub documents: fn(&[u8]) -> Vec<Document>,
     /// The kinds of documents there are.
     pub streams: &'static [Stream],
 }
@@ -124,8 +124,8 @@ impl Courier {
 
     async fn read(&mut self, after: u64, last: u64, bytes: usize) -> Result<(), JournalError> {
         let chunks = self.source.journal.reader().after(after, bytes).await?;
-        let make = self.source.document;
-        let documents = |chunk: &Chunk| chunk.documents().filter_map(make).collect();
+        let make = self.source.documents;
+        let documents = |chunk: &Chunk| chunk.documents().flat_map(make).collect();
         let chunks = chunks.iter().map(|chunk| (chunk.seq, documents(chunk))).collect();
         self.shipper.read(chunks, last, self.clock.now());
         Ok(())

@@ -14,7 +14,7 @@ pub trait Decider: Send + 'static {
     /// What a caller who sent an event is told.
     type Answer: Send + 'static;
     /// What is recorded: one JSON object each.
-    type Fact: Serialize + DeserializeOwned + Send + 'static;
+    type Fact: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What is to be done once the facts are recorded.
     type Work: Send + 'static;
     /// What the API, the metrics and the pages read.

@@ -93,9 +93,20 @@ pub enum Caller {
 /// The access rules at work: decides on every request before its handler runs.
 #[derive(Clone)]
 pub struct Access {
-    rules: HashMap<(Method, String), Role>,
+    rules: HashMap<(Method, String), Rule>,
     /// Clones share it, so that all of them see new settings at once.
     shared: watch::Sender<Arc<Shared>>,
+}
+
+/// What a route asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// This role.
+    Role(Role),
+    /// This role once any token is set, nothing before; as often as one likes.
+    Welcome(Role),
+    /// Nothing: it only reads, whatever its method.
+    Read,
 }
 
 struct Shared {
@@ -149,16 +160,33 @@ impl Access {
     /// layer on the route, so that a route that nobody thought of needs an operator.
     #[must_use]
     pub fn require(mut self, method: Method, path: &str, role: Role) -> Self {
-        self.rules.insert((method, path.to_owned()), role);
+        self.rules.insert((method, path.to_owned()), Rule::Role(role));
+        self
+    }
+
+    /// Says that one route takes reports from anybody while no token is set, and from this role once one is. How many
+    /// it takes is its own affair.
+    #[must_use]
+    pub fn welcome(mut self, method: Method, path: &str, role: Role) -> Self {
+        self.rules.insert((method, path.to_owned()), Rule::Welcome(role));
+        self
+    }
+
+    /// Says that one route only reads, although its method is one that changes something elsewhere.
+    #[must_use]
+    pub fn read(mut self, method: Method, path: &str) -> Self {
+        self.rules.insert((method, path.to_owned()), Rule::Read);
         self
     }
 
     fn check(&self, request: &Request) -> Result<Caller, Problem> {
         let is_mutation = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let Some(role) = self.needed(request, is_mutation) else {
-            return Ok(Caller::Anonymous);
+        let (role, is_welcome) = match self.needed(request, is_mutation) {
+            None | Some(Rule::Read) => return Ok(Caller::Anonymous),
+            Some(Rule::Role(role)) => (role, false),
+            Some(Rule::Welcome(role)) => (role, true),
         };
-        let asked = Asked { role, is_mutation, peer: peer(request), request };
+        let asked = Asked { role, is_mutation, is_welcome, peer: peer(request), request };
         let shared = Arc::clone(&self.shared.borrow());
         if shared.tokens.is_empty() {
             shared.check_without_tokens(&asked)
@@ -167,13 +195,13 @@ impl Access {
         }
     }
 
-    fn needed(&self, request: &Request, is_mutation: bool) -> Option<Role> {
+    fn needed(&self, request: &Request, is_mutation: bool) -> Option<Rule> {
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let rule = request
             .extensions()
             .get::<MatchedPath>()
             .and_then(|path| self.rules.get(&(method.clone(), path.as_str().to_owned())));
-        rule.copied().or(is_mutation.then_some(Role::Operator))
+        rule.copied().or(is_mutation.then_some(Rule::Role(Role::Operator)))
     }
 }
 
@@ -181,6 +209,7 @@ impl Access {
 struct Asked<'a> {
     role: Role,
     is_mutation: bool,
+    is_welcome: bool,
     peer: Option<IpAddr>,
     request: &'a Request,
 }
@@ -223,6 +252,9 @@ impl Shared {
         if origin::is_cross_site(headers, host) {
             return Err(Problem::forbidden("A page of another site may not change anything here."));
         }
+        if asked.is_welcome {
+            return Ok(Caller::Anonymous);
+        }
         let is_loopback = asked.peer.is_some_and(|peer| peer.is_loopback());
         if is_loopback && !origin::is_forwarded(headers) {
             return match host {
@@ -245,7 +277,7 @@ impl Shared {
     }
 
     fn limit(&self, asked: &Asked<'_>, key: Key) -> Result<(), Problem> {
-        if !asked.is_mutation {
+        if !asked.is_mutation || asked.is_welcome {
             return Ok(());
         }
         let limit = match asked.role {

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error_bodies::DeliberateBody;
+use crate::journal::Status;
 
 /// The path of the liveness probe.
 pub const LIVEZ: &str = "/livez";
@@ -32,6 +33,16 @@ pub struct Check {
     /// Why it does not work and what to do about it: one line for a person, without secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+impl Check {
+    /// The check of the journal, without which nothing is done.
+    pub fn of_journal(journal: Status) -> Self {
+        let used = format!("{} of {} bytes used", journal.bytes, journal.max_bytes);
+        let is_writable = journal.failure.is_none();
+        let detail = Some(journal.failure.or(journal.salvaged).unwrap_or(used));
+        Self { name: "journal", ok: is_writable, is_required: true, detail }
+    }
 }
 
 /// The answer of the readiness probe as JSON.

@@ -6,24 +6,21 @@ use std::sync::Arc;
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
-use super::super::fact::{EventRecorded, Fact, UsageRecorded};
+use super::super::fact::{EventRecorded, Fact, UsageKey, UsageRecorded};
 use super::super::usage::Report;
 use super::super::usage::report::Reported;
 use super::super::window::{Place, UNMATCHED};
 use super::{Answer, Evolution};
 
-/// A service and an endpoint.
-type Key = (Arc<str>, Arc<str>);
-
 /// The keys of recorded usage while it is put together.
 #[derive(Default)]
 struct Keys {
-    all: Vec<Key>,
-    places: HashMap<Key, u32>,
+    all: Vec<UsageKey>,
+    places: HashMap<UsageKey, u32>,
 }
 
 impl Keys {
-    fn place(&mut self, key: Key) -> u32 {
+    fn place(&mut self, key: UsageKey) -> u32 {
         *self.places.entry(key).or_insert_with_key(|key| {
             self.all.push(key.clone());
             u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
@@ -38,7 +35,7 @@ impl Evolution {
         if report.events.is_empty() {
             return decision;
         }
-        let known: Vec<Key> = report
+        let known: Vec<UsageKey> = report
             .keys
             .iter()
             .map(|(service, endpoint)| self.admit(&mut decision, service, endpoint, now))
@@ -69,7 +66,7 @@ impl Evolution {
         service: &Arc<str>,
         endpoint: &Arc<str>,
         now: Timestamp,
-    ) -> Key {
+    ) -> UsageKey {
         loop {
             match self.state.window.place(service, endpoint) {
                 Place::Known(service, endpoint) => return (service, endpoint),

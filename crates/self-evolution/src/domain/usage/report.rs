@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
+use super::super::fact::UsageKey;
 use super::endpoint::endpoint_of;
 use super::raw::{Member, RawEvent};
 
@@ -65,7 +65,7 @@ pub struct Rejection {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Report {
     /// Services and endpoints, each once.
-    pub keys: Vec<(Arc<str>, Arc<str>)>,
+    pub keys: Vec<UsageKey>,
     /// The events that are taken.
     pub events: Vec<Reported>,
     /// Those that are not; the first of them.
@@ -251,9 +251,9 @@ fn status_code(member: &Member<'_>) -> Result<u16, Reason> {
 }
 
 fn details(event: &RawEvent<'_>) -> Result<Option<Box<Details>>, Reason> {
-    let optional = |name, member: &Member<'_>| match member {
-        Member::Absent => Ok(None),
-        given => required(name, given).map(|text| Some(text.into())),
+    let optional = |name, member: &Member<'_>| {
+        let is_given = *member != Member::Absent;
+        is_given.then(|| required(name, member).map(Box::from)).transpose()
     };
     let details = Details {
         method: optional("method", &event.method)?,

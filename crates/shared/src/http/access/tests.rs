@@ -197,3 +197,31 @@ async fn a_client_that_guesses_tokens_does_not_even_get_in_with_the_right_one() 
     right.problem(429);
     assert!(right.header("retry-after").is_some());
 }
+
+#[tokio::test]
+async fn reports_are_taken_from_everybody_while_no_token_is_set_and_from_a_reporter_once_one_is() {
+    let rules = |mut settings: Foundation| {
+        settings.access = settings.access.welcome(Method::POST, "/usage", Role::Ingest);
+        settings
+    };
+    let elsewhere = "X-Forwarded-For: 10.0.0.9";
+    let open = started(app(), rules(with_access(&AccessSettings::default()))).await;
+    for _ in 0..100 {
+        assert_eq!(open.request("POST /usage", &[elsewhere], "").await.status, 200, "as often as one likes");
+    }
+    assert_eq!(open.request("POST /heal/web", &[elsewhere], "").await.status, 403);
+    let page = "Sec-Fetch-Site: cross-site";
+    assert_eq!(open.request("POST /usage", &[elsewhere, page], "").await.status, 403);
+    let closed = started(app(), rules(with_tokens("ingest:iiiiiiii"))).await;
+    assert_eq!(closed.request("POST /usage", &[], "").await.status, 401);
+    assert_eq!(closed.request("POST /usage", &["Authorization: Bearer iiiiiiii"], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_post_that_only_reads_is_open_like_a_get() {
+    let mut settings = with_tokens("operator:oooooooo");
+    settings.access = settings.access.read(Method::POST, "/usage");
+    let server = started(app(), settings).await;
+    assert_eq!(server.request("POST /usage", &["X-Forwarded-For: 10.0.0.9"], "").await.status, 200);
+    assert_eq!(server.request("POST /heal/web", &[], "").await.status, 401);
+}

@@ -4,15 +4,14 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::cli::Exit;
-use crate::config::Config;
+use super::Exit;
 
 /// Docker's own default for a health check is 30 s; a daemon that needs 5 s for a constant is not well.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Asks `/livez` at the address that the configuration binds.
-pub(crate) async fn healthcheck(config: &Config, out: &mut dyn Write) -> io::Result<Exit> {
-    let url = format!("http://{}/livez", reachable(config.bind_address));
+/// Asks `/livez` at the address that the daemon listens on.
+pub async fn healthcheck(bind_address: SocketAddr, out: &mut dyn Write) -> io::Result<Exit> {
+    let url = format!("http://{}/livez", reachable(bind_address));
     match ask(&url).await {
         Ok(status) if status.is_success() => {
             writeln!(out, "{url}: {status}")?;

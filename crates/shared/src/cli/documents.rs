@@ -8,32 +8,34 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::{Exit, definition};
-use crate::api;
+use utoipa::openapi::OpenApi;
+
+use super::Exit;
 
 /// Prints the OpenAPI document of the API.
-pub fn print_openapi(out: &mut dyn Write) -> io::Result<Exit> {
-    let document = api::specification().to_pretty_json().map_err(io::Error::other)?;
+pub fn print_openapi(specification: &OpenApi, out: &mut dyn Write) -> io::Result<Exit> {
+    let document = specification.to_pretty_json().map_err(io::Error::other)?;
     writeln!(out, "{document}")?;
     Ok(Exit::Ok)
 }
 
 /// Prints the completions of a shell.
-pub fn print_completions(shell: Shell, out: &mut dyn Write) -> io::Result<Exit> {
+pub fn print_completions(mut definition: Command, shell: Shell, out: &mut dyn Write) -> io::Result<Exit> {
     // Written to memory first: the generator panics where the reader of a pipe has gone away.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut definition(), "health-monitor", &mut script);
+    let name = definition.get_name().to_owned();
+    clap_complete::generate(shell, &mut definition, name, &mut script);
     out.write_all(&script)?;
     Ok(Exit::Ok)
 }
 
 /// Prints the manual page of the executable, or writes the pages of all commands into a directory.
-pub fn print_manual(directory: Option<&Path>, out: &mut dyn Write) -> io::Result<Exit> {
+pub fn print_manual(definition: Command, directory: Option<&Path>, out: &mut dyn Write) -> io::Result<Exit> {
     let Some(directory) = directory else {
-        Man::new(definition()).render(out)?;
+        Man::new(definition).render(out)?;
         return Ok(Exit::Ok);
     };
-    match write_pages(definition(), directory) {
+    match write_pages(definition, directory) {
         Ok(()) => Ok(Exit::Ok),
         Err((path, error)) => {
             writeln!(io::stderr(), "write {path}: {error}")?;

@@ -1,11 +1,8 @@
-//! The signals that end the daemon, and the one that has its configuration read again.
+//! The signals that end a daemon, and the one that has its configuration read again.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use super::discovery::Discovery;
-use super::reload::Reload;
 
 /// Waits for the first signal to stop, and names it.
 pub(super) async fn first() -> io::Result<&'static str> {
@@ -17,16 +14,8 @@ pub(super) async fn first() -> io::Result<&'static str> {
 }
 
 /// From now on a hang-up does not end the process, as a closed terminal or a rotated log would have it.
-pub(super) fn hang_ups() -> io::Result<Signal> {
+pub fn hang_ups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
-}
-
-/// Has the configuration read again at each hang-up, for ever.
-pub(super) async fn reload_at(mut hang_ups: Signal, reload: Reload, mut discovery: Discovery) {
-    while hang_ups.recv().await.is_some() {
-        tracing::info!("SIGHUP: the configuration is read again");
-        reload.read_again(&mut discovery).await;
-    }
 }
 
 /// Whoever asks twice does not want to wait.

@@ -2,43 +2,44 @@
 
 use std::sync::Arc;
 
-use shared::clock::Clock;
-use shared::elasticsearch::{Client, Connection, Shipping, ShippingCollector, Source, ship};
-use shared::http::probes::Check;
-use shared::journal::{Cursor, Writer};
 use tokio::sync::watch;
 
-use crate::config::Config;
-use crate::documents::{STREAMS, document};
+use crate::clock::Clock;
+use crate::elasticsearch::{
+    Client, Connection, ElasticsearchSettings, InvalidSettings, Shipping, ShippingCollector, Source, ship,
+};
+use crate::http::probes::Check;
+use crate::journal::{Cursor, Writer};
 
 /// How the shipping fares; none where it is switched off.
-pub(super) type Watched = Option<watch::Receiver<Shipping>>;
+pub type Watched = Option<watch::Receiver<Shipping>>;
 
-/// Begins to ship, unless that is switched off. It ends when the journal is closed.
-pub(super) fn start(config: &Config, journal: &Writer, clock: &Arc<Clock>) -> anyhow::Result<Watched> {
-    if !config.elasticsearch_enabled {
-        return Ok(None);
-    }
-    let client = Client::new(&config.elasticsearch)?;
-    let source = Source { journal: journal.clone(), document, streams: &STREAMS };
+/// Begins to ship to the server that these settings name. It ends when the journal is closed.
+pub fn start(
+    settings: &ElasticsearchSettings,
+    source: Source,
+    clock: &Arc<Clock>,
+) -> Result<watch::Receiver<Shipping>, InvalidSettings> {
+    let client = Client::new(settings)?;
     let (publish, watched) = watch::channel(Shipping::default());
     tokio::spawn(ship(source, client, Arc::clone(clock), publish));
-    Ok(Some(watched))
+    Ok(watched)
 }
 
 /// What Prometheus is told of it.
-pub(super) fn collector(
+pub fn collector(
+    prefix: &'static str,
     shipping: &Watched,
     journal: &Writer,
     clock: &Arc<Clock>,
 ) -> Option<ShippingCollector> {
     let (journal, clock) = (journal.status(), Arc::clone(clock));
     let shipping = shipping.clone()?;
-    Some(ShippingCollector { prefix: "health_monitor", shipping, journal, clock })
+    Some(ShippingCollector { prefix, shipping, journal, clock })
 }
 
 /// The check of readiness. An outage does not make the daemon unready: what is recorded waits in the journal.
-pub(super) fn check(shipping: &Shipping, cursor: Cursor) -> Check {
+pub fn check(shipping: &Shipping, cursor: Cursor) -> Check {
     let Shipping { connection, totals, oldest_waiting } = shipping;
     let waiting = oldest_waiting
         .map_or("nothing waits".to_owned(), |at| format!("the oldest fact that waits is of {at}"));

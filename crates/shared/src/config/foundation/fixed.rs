@@ -1,12 +1,12 @@
 //! What holds from the start of the process to its end.
 
 use secrecy::ExposeSecret;
-use shared::elasticsearch::Credentials;
 
-use super::Config;
+use super::Foundation;
+use crate::elasticsearch::Credentials;
 
-impl Config {
-    /// This configuration with what cannot change while the daemon runs as it is in `running`. Gives the settings
+impl Foundation {
+    /// These settings with what cannot change while the daemon runs as it is in `running`. Gives the settings
     /// that ask for something else, by name.
     #[must_use]
     pub fn keeping_what_is_fixed(self, running: &Self) -> (Self, Vec<&'static str>) {
@@ -40,8 +40,8 @@ impl Config {
 }
 
 /// The key, the user and the password for Elasticsearch, to be compared and shown nowhere.
-fn credentials(config: &Config) -> [Option<&str>; 3] {
-    match &config.elasticsearch.credentials {
+fn credentials(settings: &Foundation) -> [Option<&str>; 3] {
+    match &settings.elasticsearch.credentials {
         None => [None; 3],
         Some(Credentials::ApiKey(key)) => [Some(key.expose_secret()), None, None],
         Some(Credentials::Basic { username, password }) => {

@@ -4,13 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Exit;
+use crate::clock::{Clock, Timestamp};
+use crate::elasticsearch::{Client, ElasticsearchSettings, Planned, SetupError, Stream, plan, setup};
 use indicatif::{ProgressBar, ProgressStyle};
-use shared::clock::{Clock, Timestamp};
-use shared::elasticsearch::{Client, Planned, SetupError, plan, setup};
-
-use crate::cli::Exit;
-use crate::config::Config;
-use crate::documents::STREAMS;
 
 /// Pause between two attempts to reach the server.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -24,14 +21,19 @@ pub struct SetupOptions {
     pub wait: Option<Duration>,
 }
 
-/// Sets Elasticsearch up, and shows each thing that was made, renewed or there already.
-pub(crate) async fn set_up(config: &Config, options: SetupOptions, out: &mut dyn Write) -> io::Result<Exit> {
-    let client = match Client::new(&config.elasticsearch) {
+/// Sets Elasticsearch up for these streams, and shows each thing that was made, renewed or there already.
+pub async fn set_up(
+    settings: &ElasticsearchSettings,
+    streams: &[Stream],
+    options: SetupOptions,
+    out: &mut dyn Write,
+) -> io::Result<Exit> {
+    let client = match Client::new(settings) {
         Ok(client) => client,
         Err(error) => return failed(&error.to_string()),
     };
     let clock = Arc::new(Clock::starting_after(Timestamp::default()));
-    let outcome = patiently(&client, &clock, options).await;
+    let outcome = patiently(&client, streams, &clock, options).await;
     let planned = match outcome {
         Ok(planned) => planned,
         Err(error) => return failed(&error.to_string()),
@@ -50,6 +52,7 @@ fn failed(reason: &str) -> io::Result<Exit> {
 /// Tries again while the server is not there, as long as it may take.
 async fn patiently(
     client: &Client,
+    streams: &[Stream],
     clock: &Clock,
     options: SetupOptions,
 ) -> Result<Vec<Planned>, SetupError> {
@@ -58,8 +61,8 @@ async fn patiently(
     loop {
         let now = clock.now();
         let outcome = match options.dry_run {
-            true => plan(client, &STREAMS, now).await,
-            false => setup(client, &STREAMS, now).await,
+            true => plan(client, streams, now).await,
+            false => setup(client, streams, now).await,
         };
         match outcome {
             Err(SetupError::Down(reason)) if clock.now() < until => {
