@@ -23,6 +23,7 @@ mod network;
 mod probes;
 mod receivers;
 mod recreation;
+mod relay;
 mod reload;
 mod scale;
 mod search_server;

@@ -203,6 +203,8 @@ fn spawn(directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
         .arg(directory.join("monitor.yaml"))
         .env("BIND_ADDRESS", format!("127.0.0.1:{port}"))
         .env("DATA_DIR", directory.join("data"))
+        // Labelled containers of other stories are not this one's to heal.
+        .env("DOCKER_LABELS", "false")
         // A story may give another directory.
         .envs(variables.iter().map(|(k, v)| (k, v)))
         .stdin(Stdio::null())

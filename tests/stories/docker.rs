@@ -88,6 +88,17 @@ impl Container {
         Self { service, name, port }
     }
 
+    /// Starts the stand-in as a container that no Compose project has.
+    pub(super) fn alone(name: &str, options: &[&str]) -> Self {
+        let service = format!("{name}-{}-alone", std::process::id());
+        let port = free_port();
+        let listens = port.to_string();
+        let fixed = ["run", "--detach", "--network", "host", "--name", &service];
+        let listening = [image(), "--name", &service, "--host", "127.0.0.1", "--port", &listens];
+        docker(&[&fixed[..], options, &listening].concat());
+        Self { name: service.clone(), service, port }
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -121,7 +132,7 @@ impl Container {
 
     /// Names and states of all containers of the service, those that are set aside included.
     pub(super) fn all(&self) -> Vec<(String, String)> {
-        let filter = format!("label=com.docker.compose.service={}", self.service);
+        let filter = format!("name={}", self.name);
         let listed = docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}} {{.State}}"]);
         let pair = |line: &str| line.split_once(' ').map(|(name, state)| (name.to_owned(), state.to_owned()));
         listed.lines().filter_map(pair).collect()

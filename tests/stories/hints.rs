@@ -1,78 +1,11 @@
 //! Hints of the real engine: a container that dies is seen at once, although probes are half a minute apart.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde_json::Value;
 use shared::clock::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
 
 use super::daemon::Daemon;
 use super::docker::{self, Container, docker};
-
-/// A relay to the engine that can be cut, and counts who asks for events.
-struct Relay {
-    address: SocketAddr,
-    listeners: Arc<AtomicUsize>,
-    cut: watch::Sender<u32>,
-}
-
-impl Relay {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, cut) = (listener.local_addr().unwrap(), watch::Sender::new(0));
-        let (listeners, cuts) = (Arc::new(AtomicUsize::new(0)), cut.clone());
-        let counted = Arc::clone(&listeners);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (counted, mut cuts) = (Arc::clone(&counted), cuts.subscribe());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = relay(stream, &counted) => {}
-                        _ = cuts.changed() => {}
-                    }
-                });
-            }
-        });
-        Self { address, listeners, cut }
-    }
-
-    fn variable(&self) -> String {
-        format!("tcp://{}", self.address)
-    }
-
-    /// Waits until events were asked for so many times.
-    async fn listened(&self, times: usize) {
-        let start = tokio::time::Instant::now();
-        while self.listeners.load(Ordering::SeqCst) < times {
-            assert!(start.elapsed() < super::daemon::PATIENCE, "nobody listens to the engine");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    }
-
-    fn cut(&self) {
-        self.cut.send_modify(|cuts| *cuts += 1);
-    }
-}
-
-async fn relay(mut stream: TcpStream, listeners: &AtomicUsize) {
-    let path = std::env::var("DOCKER_HOST").unwrap_or_default();
-    let path = path.strip_prefix("unix://").unwrap_or("/var/run/docker.sock");
-    let mut engine = UnixStream::connect(path).await.unwrap();
-    let mut head = vec![0; 4_096];
-    let read = stream.read(&mut head).await.unwrap_or(0);
-    // The engine has the question before it counts.
-    if engine.write_all(&head[..read]).await.is_ok()
-        && String::from_utf8_lossy(&head[..read]).contains("/events")
-    {
-        listeners.fetch_add(1, Ordering::SeqCst);
-    }
-    // Either side may end it.
-    let _ = copy_bidirectional(&mut stream, &mut engine).await;
-}
+use super::relay::Relay;
 
 /// When the engine saw the container die, by its own record.
 fn died_at(name: &str, since: &str) -> Timestamp {
@@ -129,6 +62,7 @@ async fn a_killed_container_is_seen_to_fail_within_a_second_although_probes_are_
 
     // A stream that was cut comes back, and so do the hints.
     relay.cut();
+    relay.mend();
     relay.listened(2).await;
     container.suffer("start");
     let took = killed_and_seen(&daemon, &container).await;

@@ -13,7 +13,7 @@ impl Daemon {
         signal(self.process_id(), "HUP");
     }
 
-    async fn readiness_until(&self, part: &str) -> String {
+    pub(super) async fn readiness_until(&self, part: &str) -> String {
         let start = tokio::time::Instant::now();
         loop {
             let readiness = self.text("/readyz?verbose").await;

@@ -27,7 +27,7 @@ use crate::domain::policy::Policy;
 use labels::Ignored;
 
 pub use holding::Holding;
-pub(crate) use labels::ENABLING;
+pub(crate) use labels::{ENABLING, service_of};
 pub use settings::{MAX_SERVICES, SETTINGS};
 
 /// The configuration of the daemon.
@@ -45,6 +45,8 @@ pub struct Config {
     pub escalations: BTreeMap<ServiceName, PlatformSettings>,
     /// Whether containers that ask for it by their labels are watched.
     pub docker_labels: bool,
+    /// How long a service outlives the container whose labels name it.
+    pub docker_labels_grace: Duration,
     /// The Docker Engine; none for the usual socket.
     pub docker_host: Option<String>,
 }
@@ -128,6 +130,7 @@ impl Config {
             platforms: watched.platforms,
             escalations: watched.escalations,
             docker_labels: root.boolean("DOCKER_LABELS"),
+            docker_labels_grace: seconds(&root, "DOCKER_LABELS_GRACE"),
             docker_host: root.text("DOCKER_HOST").map(str::to_owned),
         };
         Ok(Loading { config, warnings, effective: root })

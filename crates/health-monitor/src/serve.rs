@@ -25,7 +25,6 @@ use shared::http::probes::Readiness;
 use shared::http::{self, Foundation, HttpMetrics};
 use shared::shipping;
 use shared::telemetry;
-use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -37,9 +36,9 @@ use crate::metrics;
 use crate::perform::{Means, Performer};
 
 use discovery::Discovery;
-use hints::Hints;
+use hints::{Hints, Listener};
 use reachability::Reachability;
-use reload::{Parts, Reload, reloading};
+use reload::{Parts, reloading};
 
 /// Facts that a checkpoint covers are kept this long.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
@@ -55,8 +54,8 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     {
         tracing::debug!(%error, "logs go where they went before");
     }
-    let mut discovery = Discovery::new(sources);
-    let loading = discovery.with_labels(loading).await;
+    let mut discovery = Discovery::new(sources.clone());
+    let loading = discovery.with_labels(loading, &sources).await;
     for warning in &loading.warnings {
         tracing::warn!("{warning}");
     }
@@ -121,17 +120,10 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(reachability.watch());
-    background.spawn(hints::follow(hinting, engine_handle));
+    let (looks, looking) = watch::channel(0);
+    background.spawn(Listener { hints: hinting, engine: engine_handle, looks }.run());
     background.spawn(reloading.run());
-    background.spawn(reload_at(hang_ups, reload, discovery));
+    background.spawn(discovery.run(hang_ups, looking, reload));
     Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;
     Ok(())
-}
-
-/// Has the configuration read again at each hang-up, for ever.
-async fn reload_at(mut hang_ups: Signal, reload: Reload, mut discovery: Discovery) {
-    while hang_ups.recv().await.is_some() {
-        tracing::info!("SIGHUP: the configuration is read again");
-        reload.read_again(&mut discovery).await;
-    }
 }

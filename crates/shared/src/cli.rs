@@ -113,6 +113,6 @@ impl Program {
         let named = environment.iter().find(|(name, value)| name == "CONFIG_FILE" && !value.is_empty());
         let flag = matches.get_one::<PathBuf>("config").cloned();
         let file = flag.or_else(|| named.map(|(_, value)| PathBuf::from(value)));
-        Sources { flags, environment, file }
+        Sources { flags, environment, file, ..Sources::default() }
     }
 }

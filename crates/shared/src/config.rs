@@ -6,6 +6,7 @@
 
 mod effective;
 mod fault;
+mod files;
 mod flags;
 pub mod foundation;
 mod group;
@@ -23,6 +24,7 @@ mod yaml;
 
 pub use effective::Effective;
 pub use fault::{Fault, Faults, Warning};
+pub use files::Files;
 pub use flags::{arguments, given_flags};
 pub use group::{Group, Member, Settled};
 pub use http_url::{HttpUrl, without_userinfo};

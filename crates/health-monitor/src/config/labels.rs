@@ -20,8 +20,8 @@ const NOT_BY_LABEL: [&str; 4] = ["container", "ca_file", "recovery_webhook_url",
 /// The labels that have a container watched.
 const SWITCHES: [&str; 2] = ["health-monitor.enable", "autoheal"];
 
-/// Labels of the prefix that are no settings.
-const OTHERS: [&str; 2] = ["enable", "name"];
+/// Labels of the prefix that are no settings; the last is on a container that a recovery has made.
+const OTHERS: [&str; 3] = ["enable", "name", "recovery"];
 
 /// Labels, and whole containers, that are not heeded because of what they say.
 #[derive(Default)]
@@ -100,7 +100,8 @@ pub(super) fn add(members: &mut Vec<Member>, containers: &[Labelled], ignored: &
     }
 }
 
-fn service_of(container: &Labelled) -> String {
+/// The name of the service that a container is watched as.
+pub(crate) fn service_of(container: &Labelled) -> String {
     let named = container.labels.get("health-monitor.name").or(container.service.as_ref());
     named.unwrap_or(&container.name).clone()
 }

@@ -178,6 +178,12 @@ const RECOVERY: Chapter = Chapter {
             "Whether containers are watched that ask for it by their labels",
         )
         .or("true"),
+        Setting::new(
+            "DOCKER_LABELS_GRACE",
+            UP_TO_A_DAY,
+            "How long a service is still watched after the container is gone whose labels name it",
+        )
+        .or("60"),
         Setting::new("COMPOSE_PROJECT_NAME", Kind::Text, "Compose project that the services belong to")
             .or_derived("whichever single project has the service"),
         Setting::new(

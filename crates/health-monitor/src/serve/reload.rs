@@ -11,7 +11,6 @@ use shared::http::probes::Check;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::descriptors;
-use super::discovery::Discovery;
 use super::hints::Hints;
 use super::reachability::Reachability;
 use crate::config::{Config, Holding, Loading};
@@ -34,8 +33,18 @@ pub(super) enum Applied {
     Refused(String),
 }
 
+/// What was read again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reads {
+    /// Everything, as somebody asked.
+    Everything,
+    /// The labels of containers, by the daemon itself.
+    Labels,
+}
+
 struct Request {
     loaded: Result<Loading, Faults>,
+    reads: Reads,
     reply: oneshot::Sender<Applied>,
 }
 
@@ -53,6 +62,8 @@ pub(super) struct Reloading {
     parts: Parts,
     requests: mpsc::Receiver<Request>,
     last: watch::Sender<Applied>,
+    /// What was read when a configuration was last refused, as long as `last` tells of it.
+    refused: Option<Reads>,
 }
 
 /// What takes new settings while it runs.
@@ -74,25 +85,14 @@ pub(super) fn reloading(
     let (sender, requests) = mpsc::channel(QUEUE);
     let (publish, last) = watch::channel(Applied::Except(Vec::new()));
     let reload = Reload { requests: sender, last };
-    (reload, Reloading { config, holding, parts, requests, last: publish })
+    (reload, Reloading { config, holding, parts, requests, last: publish, refused: None })
 }
 
 impl Reload {
-    /// Reads everything again from where it came from at the start, labels of containers included, and applies it.
-    pub(super) async fn read_again(&self, discovery: &mut Discovery) {
-        let sources = discovery.sources().clone();
-        // It may read from a slow disk.
-        match tokio::task::spawn_blocking(move || Config::load(&sources)).await {
-            Ok(Ok(loading)) => drop(self.apply(Ok(discovery.with_labels(loading).await)).await),
-            Ok(Err(faults)) => drop(self.apply(Err(faults)).await),
-            Err(error) => tracing::error!(%error, "the configuration could not be read again"),
-        }
-    }
-
     /// Applies a freshly loaded configuration, or tells its faults. None when the daemon ends meanwhile.
-    pub(super) async fn apply(&self, loaded: Result<Loading, Faults>) -> Option<Applied> {
+    pub(super) async fn apply(&self, loaded: Result<Loading, Faults>, reads: Reads) -> Option<Applied> {
         let (reply, applied) = oneshot::channel();
-        self.requests.send(Request { loaded, reply }).await.ok()?;
+        self.requests.send(Request { loaded, reads, reply }).await.ok()?;
         applied.await.ok()
     }
 
@@ -110,23 +110,38 @@ impl Reload {
 impl Reloading {
     /// Applies one configuration after the other, for ever.
     pub(super) async fn run(mut self) {
-        while let Some(Request { loaded, reply }) = self.requests.recv().await {
+        while let Some(Request { loaded, reads, reply }) = self.requests.recv().await {
             let applied = match loaded {
-                Ok(Loading { config, warnings, effective }) => {
-                    for warning in &warnings {
-                        tracing::warn!("{warning}");
-                    }
-                    let since = self.parts.clock.now();
-                    self.apply(config, Holding::new(effective, &warnings, since)).await
-                }
+                Ok(loading) => self.apply_loading(loading, reads).await,
                 Err(faults) => Ok(refuse(&faults)),
             };
             // Nobody needs to hear of it when the daemon is about to end.
             let Ok(applied) = applied else { return };
-            self.last.send_replace(applied.clone());
+            self.publish(&applied, reads);
             // Whoever asked may have gone.
             let _ = reply.send(applied);
         }
+    }
+
+    /// What labels say changes nothing about a file that could not be used.
+    fn publish(&mut self, applied: &Applied, reads: Reads) {
+        if reads == Reads::Labels && self.refused == Some(Reads::Everything) {
+            return;
+        }
+        self.refused = matches!(applied, Applied::Refused(_)).then_some(reads);
+        self.last.send_replace(applied.clone());
+    }
+
+    async fn apply_loading(&mut self, loading: Loading, reads: Reads) -> Result<Applied, Unhandled> {
+        let Loading { config, warnings, effective } = loading;
+        let holding = Holding::new(effective, &warnings, self.parts.clock.now());
+        let before = Arc::clone(&self.holding.borrow());
+        // A label that cannot be used is told when it is first seen, not whenever another container comes.
+        let is_known = |warning: &String| reads == Reads::Labels && before.warnings.contains(warning);
+        for warning in warnings.iter().map(ToString::to_string).filter(|warning| !is_known(warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.apply(config, holding).await
     }
 
     async fn apply(&mut self, config: Config, holding: Holding) -> Result<Applied, Unhandled> {

@@ -29,7 +29,7 @@ pub struct Loaded {
 pub fn load(section: &Section, sources: &Sources, derive: impl FnOnce(&mut Group)) -> Loaded {
     let mut loaded = Loaded::default();
     if let Some(path) = &sources.file {
-        match yaml::read(path) {
+        match yaml::read(path, &sources.files) {
             Ok(node) => {
                 let file = path.display().to_string().into();
                 let mut walk = Walk { file, faults: &mut loaded.faults };

@@ -1,10 +1,12 @@
 //! Flags and environment variables, laid over what the file says.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
 
 use super::fault::{Fault, Faults};
+use super::files::Files;
 use super::group::{Group, Settled};
 use super::setting::{Section, Setting};
 use super::source::{Origin, Sources};
@@ -18,7 +20,7 @@ const MAX_NAMED_FILE: u64 = 64 * 1024;
 pub(super) fn overlay(section: &Section, sources: &Sources, group: &mut Group, faults: &mut Faults) {
     for layer in [environment(section, sources, faults), flags(sources)] {
         for setting in section.settings() {
-            match layer.value_of(setting) {
+            match layer.value_of(setting, &sources.files) {
                 None => {}
                 Some(Ok(settled)) => {
                     group.values.insert(setting.key, settled);
@@ -75,7 +77,7 @@ fn is_ours(section: &Section, name: &str) -> bool {
 
 impl Layer {
     /// What this layer says about a setting; none where it says nothing.
-    fn value_of(&self, setting: &Setting) -> Option<Result<Settled, Box<Fault>>> {
+    fn value_of(&self, setting: &Setting, files: &Files) -> Option<Result<Settled, Box<Fault>>> {
         let own = self.get(setting.key);
         let direct = own.or_else(|| setting.fallback.and_then(|name| self.get(name)));
         let file_variable = setting.file_variable();
@@ -83,7 +85,7 @@ impl Layer {
         match (direct, file) {
             (None, None) => None,
             (Some((name, text)), None) => Some(settle(setting, text, (self.origin)(name))),
-            (None, Some((name, path))) => Some(from_file(setting, path, (self.origin)(name))),
+            (None, Some((name, path))) => Some(from_file(setting, path, (self.origin)(name), files)),
             (Some((name, _)), Some((file_name, _))) => {
                 let (name, file_name) = ((self.origin)(name), (self.origin)(file_name));
                 let fault = Fault::new(setting.key, format!("is given twice, by {name} and by {file_name}"));
@@ -109,24 +111,17 @@ fn settle(setting: &Setting, text: &str, origin: Origin) -> Result<Settled, Box<
     }
 }
 
-fn from_file(setting: &Setting, path: &str, named_by: Origin) -> Result<Settled, Box<Fault>> {
+fn from_file(setting: &Setting, path: &str, named_by: Origin, files: &Files) -> Result<Settled, Box<Fault>> {
     let origin = Origin::NamedFile { named_by: Box::new(named_by), path: path.to_owned() };
-    match read_bounded(path.trim()) {
-        Ok(text) => settle(setting, &text, origin),
+    match text_of(path.trim(), files) {
+        Ok(text) => settle(setting, text.expose_secret(), origin),
         Err(reason) => Err(Box::new(Fault::new(setting.key, reason).from_origin(origin))),
     }
 }
 
-fn read_bounded(path: &str) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_NAMED_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("the file cannot be read: {error}"))?;
-    if bytes.len() as u64 > MAX_NAMED_FILE {
-        return Err(format!("the file must be at most {MAX_NAMED_FILE} bytes long"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "the file must be UTF-8 text".to_owned())?;
-    if text.trim().is_empty() {
+fn text_of(path: &str, files: &Files) -> Result<SecretString, String> {
+    let text = files.text(Path::new(path), MAX_NAMED_FILE).map_err(|reason| format!("the file {reason}"))?;
+    if text.expose_secret().trim().is_empty() {
         return Err("the file is empty".into());
     }
     Ok(text)

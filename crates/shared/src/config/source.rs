@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::files::Files;
+
 /// What configuration is read from. Nothing else is looked at, so a test gives what it likes.
 #[derive(Clone, Default)]
 pub struct Sources {
@@ -15,6 +17,17 @@ pub struct Sources {
     pub environment: Vec<(OsString, OsString)>,
     /// The configuration file.
     pub file: Option<PathBuf>,
+    /// The texts of all files that were read.
+    pub files: Files,
+}
+
+impl Sources {
+    /// The same sources, of which every file is read anew. Otherwise each is read once, so that what is loaded again
+    /// from the same sources is the same.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { files: Files::default(), ..self.clone() }
+    }
 }
 
 /// Shows names only, because values can be secrets.

@@ -1,14 +1,14 @@
 //! The configuration file as a tree that remembers lines.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 use super::fault::Fault;
+use super::files::Files;
 use super::source::Origin;
 
 /// Largest file that is read: 20,000 services with their URLs fit.
@@ -40,21 +40,15 @@ pub(super) enum Tree {
 }
 
 /// Reads and parses the file. An empty one is an empty map.
-pub(super) fn read(path: &Path) -> Result<Node, Box<Fault>> {
+pub(super) fn read(path: &Path, files: &Files) -> Result<Node, Box<Fault>> {
     let shown: Arc<str> = path.display().to_string().into();
     let fault = |reason: String, line| {
         let origin = Origin::File { path: Arc::clone(&shown), line };
         Box::new(Fault::new("configuration file", reason).from_origin(origin))
     };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| fault(format!("cannot be read: {error}"), None))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(fault(format!("must be at most {MAX_BYTES} bytes long"), None));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| fault("must be UTF-8 text".into(), None))?;
-    parse(&text).map_err(|error| fault(describe(&error), error.location().map(|location| location.line())))
+    let text = files.text(path, MAX_BYTES).map_err(|reason| fault(reason, None))?;
+    let text = text.expose_secret();
+    parse(text).map_err(|error| fault(describe(&error), error.location().map(|location| location.line())))
 }
 
 fn parse(text: &str) -> Result<Node, serde_saphyr::Error> {

@@ -4,7 +4,7 @@ use super::*;
 
 fn container(name: &str, labels: &[(&str, &str)]) -> Labelled {
     let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect();
-    Labelled { name: name.into(), project: None, service: None, labels }
+    Labelled { name: name.into(), project: None, service: None, labels, has_run: true }
 }
 
 fn labelled(yaml: &str, containers: &[Labelled]) -> Loading {

@@ -22,7 +22,8 @@ pub(super) struct Listed {
     pub(super) id: String,
     project: Option<String>,
     service: Option<String>,
-    one_off: bool,
+    /// Whether it is a task beside the service.
+    pub(super) one_off: bool,
 }
 
 impl Listed {

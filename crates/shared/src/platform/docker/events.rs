@@ -1,6 +1,6 @@
 //! What happens to the containers of an engine, as it tells it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{EventActor, EventMessage};
 use bollard::query_parameters::EventsOptionsBuilder;
@@ -15,7 +15,10 @@ use crate::platform::InvalidPlatform;
 
 /// What can change how a service is. `kill` and `stop` are not among them: a container that they end dies, and until
 /// then it may well answer.
-const ACTIONS: [&str; 7] = ["die", "oom", "health_status", "start", "pause", "unpause", "destroy"];
+const OF_HEALTH: [&str; 7] = ["die", "oom", "health_status", "start", "pause", "unpause", "destroy"];
+
+/// What can change which containers there are, and which of them have ever run.
+const OF_PRESENCE: [&str; 4] = ["create", "start", "rename", "destroy"];
 
 /// Something has happened to a container. It is a hint: the container may have changed again since.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,9 +31,27 @@ pub struct ContainerEvent {
     pub service: Option<String>,
     /// Its Compose project.
     pub project: Option<String>,
+    /// Its labels, beside a few attributes of the event itself.
+    labels: BTreeMap<String, String>,
 }
 
 impl ContainerEvent {
+    /// Whether it can change how the container is.
+    pub fn is_of_health(&self) -> bool {
+        OF_HEALTH.contains(&self.action.as_str())
+    }
+
+    /// Whether it can change which containers there are.
+    pub fn is_of_presence(&self) -> bool {
+        OF_PRESENCE.contains(&self.action.as_str())
+    }
+
+    /// Whether its container has this label (`label=value`).
+    pub fn has_label(&self, wanted: &str) -> bool {
+        let (label, value) = wanted.split_once('=').unwrap_or((wanted, ""));
+        self.labels.get(label).is_some_and(|has| has == value)
+    }
+
     /// Whether it is about a container that goes by this name, as a Compose service or its own.
     pub fn is_about(&self, container: &str, project: Option<&str>) -> bool {
         let is_strange = project.is_some() && self.project.is_some() && self.project.as_deref() != project;
@@ -48,6 +69,7 @@ impl ContainerEvent {
             name: attributes.remove("name")?,
             service: attributes.remove(SERVICE_LABEL),
             project: attributes.remove(PROJECT_LABEL),
+            labels: attributes.into_iter().collect(),
         })
     }
 }
@@ -75,7 +97,8 @@ impl DockerEvents {
         let client = within(INSPECT_LIMIT, asked).await.map_err(|failure: Failure| Unreachable {
             reason: format!("follow the events of Docker: {}", failure.sentence(&self.address)),
         })?;
-        let actions = ACTIONS.map(str::to_owned).to_vec();
+        let actions: BTreeSet<String> = OF_HEALTH.into_iter().chain(OF_PRESENCE).map(str::to_owned).collect();
+        let actions = actions.into_iter().collect();
         let filters = HashMap::from([("type", vec!["container".to_owned()]), ("event", actions)]);
         let events = client.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
         let told = events.take_while(|event| std::future::ready(event.is_ok()));
@@ -89,7 +112,8 @@ mod tests {
 
     #[test]
     fn an_event_is_about_a_compose_service_or_a_container_by_name() {
-        let attributes = [("name", "shop_web_1"), (SERVICE_LABEL, "web"), (PROJECT_LABEL, "shop")];
+        let attributes =
+            [("name", "shop_web_1"), (SERVICE_LABEL, "web"), (PROJECT_LABEL, "shop"), ("autoheal", "true")];
         let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let message = EventMessage {
             action: Some("health_status: unhealthy".into()),
@@ -100,6 +124,8 @@ mod tests {
         assert_eq!(event.action, "health_status");
         assert!(event.is_about("web", None) && event.is_about("shop_web_1", Some("shop")));
         assert!(!event.is_about("web", Some("other")) && !event.is_about("db", None));
+        assert!(event.has_label("autoheal=true") && !event.has_label("autoheal=false"));
+        assert!(event.is_of_health() && !event.is_of_presence());
         assert_eq!(ContainerEvent::from_message(EventMessage::default()), None);
     }
 }

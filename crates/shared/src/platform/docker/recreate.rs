@@ -34,9 +34,14 @@ pub(super) const NEW: &str = ".new-";
 
 /// Whether a container of this name is one that a recovery has set aside.
 pub(super) fn is_set_aside(name: &str) -> bool {
-    [KEPT, NEW].iter().any(|mark| {
-        name.rsplit_once(mark).is_some_and(|(base, id)| !base.is_empty() && uuid::Uuid::try_parse(id).is_ok())
-    })
+    name_before(name).is_some()
+}
+
+/// The name that a container had, or will have, that a recovery has set aside under this one.
+pub(super) fn name_before(name: &str) -> Option<&str> {
+    let parts = [KEPT, NEW].into_iter().filter_map(|mark| name.rsplit_once(mark));
+    let mut names = parts.filter(|(base, id)| !base.is_empty() && uuid::Uuid::try_parse(id).is_ok());
+    names.next().map(|(base, _)| base)
 }
 
 /// The containers of one recovery that belong to one name.

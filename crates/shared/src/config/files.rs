@@ -1,0 +1,46 @@
+//! The files that configuration is read from, each read once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// What was read. Clones share it, so that whoever reads the same sources again gets the same configuration, whatever
+/// has become of the files.
+#[derive(Clone, Default)]
+pub struct Files(Arc<Mutex<BTreeMap<PathBuf, SecretString>>>);
+
+/// Shows nothing of what was read.
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+impl Files {
+    /// The text of a file of at most so many bytes; the error is a sentence without its subject.
+    pub(super) fn text(&self, path: &Path, most: u64) -> Result<SecretString, String> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = known.get(path).filter(|text| text.expose_secret().len() as u64 <= most) {
+            return Ok(text.clone());
+        }
+        let text = SecretString::from(read(path, most)?);
+        known.insert(path.to_owned(), text.clone());
+        Ok(text)
+    }
+}
+
+fn read(path: &Path, most: u64) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > most {
+        return Err(format!("must be at most {most} bytes long"));
+    }
+    String::from_utf8(bytes).map_err(|_| "must be UTF-8 text".to_owned())
+}
