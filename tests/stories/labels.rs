@@ -110,32 +110,30 @@ async fn a_labelled_container_that_is_recreated_keeps_its_history_and_what_is_se
     let settings =
         ALONE.replace("docker_labels_grace: 4", "docker_labels_grace: 0\nrecovery_steps: recreate");
     let daemon = heeding_labels(&settings).await;
-    let container =
-        Container::alone("again", &[&ENABLED[..], &["--label", "health-monitor.mode=enforce"]].concat());
+    // The proof takes a while, and the old one is kept until then.
+    let slow = ["health-monitor.mode=enforce", "health-monitor.rise=12", "health-monitor.fast_interval=0.5"];
+    let slow = slow.map(|label| ["--label", label]).concat();
+    let container = Container::alone("again", &[&ENABLED[..], &slow].concat());
     daemon.service_until(&container.service, "health", |one| one["state"] == "healthy").await;
     let before = container.inspect("{{.Id}}");
-    for round in 1..=2 {
-        let (status, triggered) =
-            daemon.post(&format!("/trigger-heal/{}?force=true&reason=story", container.service)).await;
-        assert_eq!(status, 200, "round {round}: {triggered}");
-        let id = triggered["recovery_id"].clone();
-        daemon
-            .recovery_until(&container.service, "the recovery", |one| {
-                one["recovery_id"] == id && one["outcome"] == "recovered"
-            })
-            .await;
-    }
-    assert_ne!(container.inspect("{{.Id}}"), before, "it was not recreated");
-    // What comes later is seen, so what happened before has been seen.
+    let force = format!("/trigger-heal/{}?force=true&reason=story", container.service);
+    let (status, triggered) = daemon.post(&force).await;
+    assert_eq!(status, 200, "{triggered}");
+    daemon.service_until(&container.service, "its proof", |one| one["state"] == "verifying").await;
+    // What comes later is seen, so what is set aside has been seen.
     let later = Container::alone("later", &ENABLED);
     daemon.service_until(&later.service, "health", |one| one["state"] == "healthy").await;
-    let (_, history) = daemon.get(&format!("/recoveries?service={}", container.service)).await;
-    let outcomes: Vec<_> = history["items"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect();
-    assert_eq!(outcomes, ["recovered", "recovered"], "{history:#}");
+    let states = container.all();
+    assert!(states.iter().any(|(name, _)| name.contains(".kept-")), "nothing was set aside: {states:?}");
     let (_, all) = daemon.get("/service-status").await;
     let strange =
         all.as_object().unwrap().keys().find(|name| name.contains(".kept-") || name.contains(".new-"));
     assert_eq!(strange, None);
+    daemon.recovery_until(&container.service, "its end", |one| one["outcome"] == "recovered").await;
+    assert_ne!(container.inspect("{{.Id}}"), before, "it was not recreated");
+    let (_, history) = daemon.get(&format!("/recoveries?service={}", container.service)).await;
+    let outcomes: Vec<_> = history["items"].as_array().unwrap().iter().map(|one| &one["outcome"]).collect();
+    assert_eq!(outcomes, ["recovered"], "{history:#}");
     for part in ["service is no longer watched", "health-monitor.recovery"] {
         let is_about_it = |line: &&str| line.contains(part) && line.contains(&container.service);
         assert_eq!(daemon.log().lines().find(is_about_it), None);
