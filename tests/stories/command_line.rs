@@ -80,17 +80,17 @@ async fn a_check_prints_a_table_and_fails_when_a_service_does() {
     let directory = tempfile::tempdir().unwrap();
     let service = Service::start().await;
     let config = format!(
-        "services:\n  web: {{url: 'http://{}'}}\n  gone: {{url: 'http://127.0.0.1:1'}}\n",
+        "services:\n  web: {{url: 'http://{}'}}\n  gone: {{url: 'http://127.0.0.1:1'}}\n  report: {{probe: push}}\n",
         service.address
     );
     let config = file(directory.path(), &config);
     // The service answers on this runtime, so the check must not block it.
-    let (all, one, none) = tokio::task::spawn_blocking(move || {
+    let (all, one, pushes, none) = tokio::task::spawn_blocking(move || {
         let check = |arguments: &[&str]| {
             let arguments = [&["--config", &config, "check"], arguments].concat();
             run(directory.path(), &arguments, &[])
         };
-        (check(&[]), check(&["web"]), check(&["no-such"]))
+        (check(&[]), check(&["web"]), check(&["report"]), check(&["no-such"]))
     })
     .await
     .unwrap();
@@ -98,6 +98,9 @@ async fn a_check_prints_a_table_and_fails_when_a_service_does() {
     assert_eq!(all.status.code(), Some(1), "{table}");
     assert!(table.contains("web") && table.contains("connection refused"), "{table}");
     assert_eq!(one.status.code(), Some(0), "{}", text(&one.stdout));
+    let table = text(&pushes.stdout);
+    assert_eq!(pushes.status.code(), Some(0), "{table}");
+    assert!(table.contains("not asked") && table.contains("heartbeats"), "{table}");
     assert_eq!(none.status.code(), Some(1));
     assert!(text(&none.stderr).contains("there are: "), "{}", text(&none.stderr));
 }

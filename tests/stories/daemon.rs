@@ -203,8 +203,6 @@ fn spawn(directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
         .arg(directory.join("monitor.yaml"))
         .env("BIND_ADDRESS", format!("127.0.0.1:{port}"))
         .env("DATA_DIR", directory.join("data"))
-        // Labelled containers of other stories are not this one's to heal.
-        .env("DOCKER_LABELS", "false")
         // A story may give another directory.
         .envs(variables.iter().map(|(k, v)| (k, v)))
         .stdin(Stdio::null())
@@ -217,7 +215,8 @@ fn spawn(directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
 fn bare(directory: &Path) -> Command {
     let mut command = Command::new(executable("health-monitor"));
     let kept = std::env::vars_os().filter(|(key, _)| key == "PATH" || key == "HOME" || key == "DOCKER_HOST");
-    command.env_clear().envs(kept).current_dir(directory);
+    // Labelled containers of other stories are not this one's.
+    command.env_clear().envs(kept).env("DOCKER_LABELS", "false").current_dir(directory);
     command
 }
 

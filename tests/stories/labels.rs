@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::daemon::{Daemon, QUICK, signal};
+use super::daemon::{Daemon, QUICK, run, signal};
 use super::docker::{self, Container};
 use super::relay::Relay;
 
@@ -178,4 +178,27 @@ async fn labels_change_nothing_but_what_labels_say() {
     let late = Container::start_with("edited", &ENABLED, &[]);
     daemon.service_until(&late.service, "health", |one| one["state"] == "healthy").await;
     assert!(daemon.text("/readyz?verbose").await.contains("[-]configuration degraded"));
+}
+
+#[test]
+fn commands_know_of_services_that_only_labels_name() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::alone("asked", &ENABLED);
+    let folder = tempfile::tempdir().unwrap();
+    let heeding = |arguments: &[&str], host: Option<&str>| {
+        let host = host.map(|host| ("DOCKER_HOST", host));
+        let output = run(folder.path(), arguments, &[&[HEEDED][..], host.as_slice()].concat());
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    let checked = heeding(&["config", "check"], None);
+    assert!(checked.contains("by labels of containers: ") && checked.contains(&container.service), "{checked}");
+    let printed = heeding(&["config", "print"], None);
+    let named = format!("label health-monitor.enable of container {}", container.service);
+    assert!(printed.contains(&named), "{printed}");
+    let asked = heeding(&["check", &container.service], None);
+    assert!(asked.contains("healthy"), "{asked}");
+    let alone = heeding(&["config", "check"], Some("unix:///nowhere/docker.sock"));
+    assert!(alone.contains("services: 7 (without those of labels") && alone.contains("/nowhere"), "{alone}");
 }

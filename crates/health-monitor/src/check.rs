@@ -11,11 +11,12 @@ use shared::clock::{Clock, Timestamp};
 use shared::order::ServiceName;
 
 use crate::config::Config;
-use crate::domain::policy::ServicePolicy;
+use crate::domain::policy::{ProbeKind, ServicePolicy};
 use crate::domain::reading::Reading;
 use crate::probe::Probes;
 
-/// Probes every service, or the named one, once. Fails when one of them does not pass.
+/// Probes every service, or the named one, once. Fails when one of them does not pass; one that is not asked but posts
+/// heartbeats is only named.
 pub(crate) async fn check(
     config: &Config,
     only: Option<&ServiceName>,
@@ -41,15 +42,23 @@ pub(crate) async fn check(
         }
     };
     let readings = sweep(&services, &probes).await;
+    let is_heard = |service: &ServicePolicy| matches!(service.probe, ProbeKind::Push { .. });
     let width = services.iter().map(|service| service.name.as_str().len()).max().unwrap_or(0).max(7);
     writeln!(out, "{:width$}  {:11}  {:>9}  DETAIL", "SERVICE", "STATUS", "TOOK")?;
     for (service, reading) in services.iter().zip(&readings) {
+        if is_heard(service) {
+            let detail = "posts heartbeats, which only the running daemon hears";
+            writeln!(out, "{:width$}  {:11}  {:>9}  {detail}", service.name.as_str(), "not asked", "")?;
+            continue;
+        }
         let status = format!("{:?}", reading.status).to_lowercase();
         let took = format!("{:.0} ms", reading.response_time().as_secs_f64() * 1_000.0);
         let detail = reading.error.as_deref().unwrap_or(&service.url);
         writeln!(out, "{:width$}  {status:11}  {took:>9}  {detail}", service.name.as_str())?;
     }
-    Ok(if readings.iter().all(Reading::passes) { Exit::Ok } else { Exit::Failed })
+    let asked = services.iter().zip(&readings).filter(|(service, _)| !is_heard(service));
+    let are_well = asked.into_iter().all(|(_, reading)| reading.passes());
+    Ok(if are_well { Exit::Ok } else { Exit::Failed })
 }
 
 /// The readings in the order of the services. Draws a bar on a terminal, on standard error.

@@ -9,7 +9,8 @@ use shared::cli::{Command as Common, Looked, Program};
 use shared::config::{Faults, Sources};
 use shared::order::ServiceName;
 
-use crate::config::{Config, Loading, SETTINGS};
+use crate::config::{Loading, SETTINGS};
+use crate::labels;
 
 pub use definition::definition;
 
@@ -68,11 +69,19 @@ where
     Ok(Invocation { command, matches })
 }
 
-/// The configuration as the commands that look at it show it.
+/// The configuration as the commands that look at it show it, with what labels ask for.
 pub(crate) fn look(sources: &Sources) -> Result<Looked, Faults> {
-    let Loading { config, warnings, effective } = Config::load(sources)?;
-    let summary = format!("services: {}", config.policy.services.len());
-    Ok(Looked { warnings, effective, summary })
+    let labels::Labelling { loading, services, unread } = labels::load(sources)?;
+    let Loading { config, warnings, effective } = loading;
+    let watched = &config.policy.services;
+    let by_labels: Vec<&str> =
+        watched.iter().skip(watched.len() - services).map(|service| service.name.as_str()).collect();
+    let labels = match (unread, by_labels.as_slice()) {
+        (Some(reason), _) => format!(" (without those of labels, which could not be read: {reason})"),
+        (None, []) => String::new(),
+        (None, names) => format!(" ({} by labels of containers: {})", names.len(), names.join(", ")),
+    };
+    Ok(Looked { warnings, effective, summary: format!("services: {}{labels}", watched.len()) })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod documents;
 pub mod domain;
+mod labels;
 pub mod metrics;
 pub mod perform;
 pub mod probe;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use shared::cli::{self, Command as Common, Exit};
-use shared::config::Sources;
+use shared::config::{Faults, Sources};
 use tokio::runtime::Runtime;
 
 use crate::api;
@@ -13,6 +13,7 @@ use crate::check;
 use crate::cli::{Command, Invocation, PROGRAM, definition, look, parse};
 use crate::config::{Config, Loading};
 use crate::documents::STREAMS;
+use crate::labels::{self, Labelling};
 use crate::serve;
 
 /// Runs the command that the arguments ask for; the program's name comes first.
@@ -37,7 +38,7 @@ fn command(invocation: &Invocation, out: &mut dyn Write) -> io::Result<Exit> {
     let common = match &invocation.command {
         Command::Common(common) => common,
         Command::Check { service } => {
-            return with_config(&sources, |loading| {
+            return usable(labels::load(&sources), |Labelling { loading, .. }| {
                 let runtime = Runtime::new()?;
                 runtime.block_on(check::check(&loading.config, service.as_ref(), out))
             });
@@ -73,8 +74,12 @@ fn on_one_thread() -> io::Result<Runtime> {
 }
 
 fn with_config(sources: &Sources, run: impl FnOnce(Loading) -> io::Result<Exit>) -> io::Result<Exit> {
-    match Config::load(sources) {
-        Ok(loading) => run(loading),
+    usable(Config::load(sources), run)
+}
+
+fn usable<T>(loaded: Result<T, Faults>, run: impl FnOnce(T) -> io::Result<Exit>) -> io::Result<Exit> {
+    match loaded {
+        Ok(loaded) => run(loaded),
         Err(faults) => {
             writeln!(io::stderr(), "{faults}")?;
             Ok(Exit::Configuration)

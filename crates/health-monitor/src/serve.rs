@@ -1,7 +1,6 @@
 //! The daemon: puts the parts together, runs them, and takes them down in order.
 
 mod announce;
-mod descriptors;
 mod discovery;
 mod hints;
 mod reachability;
@@ -17,6 +16,7 @@ use shared::cli::Exit;
 use shared::clock::Clock;
 use shared::config::Sources;
 use shared::daemon::{self, Daemon, open_journal};
+use shared::descriptors;
 use shared::elasticsearch::Source;
 use shared::engine::Engine;
 use shared::http::access::{Access, Role};

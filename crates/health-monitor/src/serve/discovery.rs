@@ -7,13 +7,14 @@ use std::time::Duration;
 use shared::backoff::Backoff;
 use shared::clock::{Clock, Timestamp};
 use shared::config::{Faults, Sources};
-use shared::platform::{DockerEvents, Labelled};
+use shared::platform::Labelled;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::reload::{Applied, Reads, Reload};
-use crate::config::{Config, ENABLING, Loading};
+use crate::config::{Config, Loading};
+use crate::labels;
 use roster::Roster;
 
 /// Containers that come and go within this time of each other, as `docker compose up` has them, are one change.
@@ -178,16 +179,15 @@ impl Discovery {
     /// Asks the engine which labelled containers there are.
     async fn look(&mut self) -> Result<(), String> {
         let Some(terms) = &self.terms else { return Ok(()) };
-        let engine = DockerEvents::new(terms.host.as_deref()).map_err(|error| error.to_string())?;
-        match engine.labelled(&ENABLING).await {
+        match labels::containers(terms.host.as_deref()).await {
             Ok(listed) => {
                 self.roster.listed(listed, self.clock.now(), terms.grace);
                 self.unanswered = 0;
                 Ok(())
             }
-            Err(error) => {
+            Err(reason) => {
                 self.unanswered = self.unanswered.saturating_add(1);
-                Err(error.reason)
+                Err(reason)
             }
         }
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::config::{Fault, Faults};
+use shared::descriptors;
 use shared::engine::{Handle, Unhandled};
 use shared::http::access::Access;
 use shared::http::probes::Check;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::descriptors;
 use super::hints::Hints;
 use super::reachability::Reachability;
 use crate::config::{Config, Holding, Loading};

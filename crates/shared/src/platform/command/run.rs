@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::descriptors;
+
 /// How much of each stream is kept, from its end. The rest is read and dropped, or the program would block.
 const KEPT: usize = 64 * 1024;
 
@@ -53,7 +55,9 @@ pub(super) async fn run(program: Program<'_>) -> Ended {
         }
     };
     // Declared after the child, so dropped before it: as long as the child is not reaped, the number is its own.
-    let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let process = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let group = Group(process);
+    process.inspect(|process| descriptors::give_back(*process));
     let (mut stdout, mut stderr) = (Stream::new(child.stdout.take()), Stream::new(child.stderr.take()));
     let waited = {
         let waiting = timeout(program.limit, child.wait());
