@@ -1,5 +1,6 @@
 //! A daemon under test: the real executable, on a free port, with a directory of its own.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -28,6 +29,9 @@ pub(super) fn executable(name: &str) -> PathBuf {
     });
     folder.join(name)
 }
+
+/// The soft limit of open files that daemons are started with: fewer than they want, as on most systems.
+pub(super) const FILES: u32 = 1_000;
 
 /// A port that nobody listens on at this moment.
 pub(super) fn free_port() -> u16 {
@@ -197,8 +201,10 @@ impl Drop for Daemon {
 
 fn spawn(directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
-    let mut command = bare(directory);
+    let mut command = bare("sh", directory);
     command
+        .args(["-c", "ulimit -Sn \"$0\"; exec \"$@\"", &FILES.to_string()])
+        .arg(executable("health-monitor"))
         .arg("--config")
         .arg(directory.join("monitor.yaml"))
         .env("BIND_ADDRESS", format!("127.0.0.1:{port}"))
@@ -211,9 +217,9 @@ fn spawn(directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
     command.spawn().unwrap()
 }
 
-/// The executable with no environment but what it needs.
-fn bare(directory: &Path) -> Command {
-    let mut command = Command::new(executable("health-monitor"));
+/// A program with no environment but what the daemon needs.
+fn bare(program: impl AsRef<OsStr>, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     let kept = std::env::vars_os().filter(|(key, _)| key == "PATH" || key == "HOME" || key == "DOCKER_HOST");
     // Labelled containers of other stories are not this one's.
     command.env_clear().envs(kept).env("DOCKER_LABELS", "false").current_dir(directory);
@@ -222,7 +228,12 @@ fn bare(directory: &Path) -> Command {
 
 /// Runs the executable to its end.
 pub(super) fn run(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    bare(directory).args(arguments).envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap()
+    bare(executable("health-monitor"), directory)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// Sends a signal to one process, by its id.

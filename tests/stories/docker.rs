@@ -93,7 +93,8 @@ impl Container {
         let service = format!("{name}-{}-alone", std::process::id());
         let port = free_port();
         let listens = port.to_string();
-        let fixed = ["run", "--detach", "--network", "host", "--name", &service];
+        let network: &[&str] = if options.contains(&"--network") { &[] } else { &["--network", "host"] };
+        let fixed = [&["run", "--detach", "--name", &service][..], network].concat();
         let listening = [image(), "--name", &service, "--host", "127.0.0.1", "--port", &listens];
         docker(&[&fixed[..], options, &listening].concat());
         Self { name: service.clone(), service, port }

@@ -193,7 +193,10 @@ fn commands_know_of_services_that_only_labels_name() {
         String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     };
     let checked = heeding(&["config", "check"], None);
-    assert!(checked.contains("by labels of containers: ") && checked.contains(&container.service), "{checked}");
+    assert!(
+        checked.contains("by labels of containers: ") && checked.contains(&container.service),
+        "{checked}"
+    );
     let printed = heeding(&["config", "print"], None);
     let named = format!("label health-monitor.enable of container {}", container.service);
     assert!(printed.contains(&named), "{printed}");

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, FILES};
 use super::receivers;
 
 #[tokio::test]
@@ -32,4 +32,22 @@ async fn after_the_steps_that_do_not_help_somebody_is_called_with_a_signed_escal
         json!({"restart": {"attempts": 2, "helped": 0}, "webhook": {"attempts": 1, "helped": 1}});
     assert_eq!(statistics["effectiveness"]["web"], effectiveness);
     assert!(calls.try_recv().is_err(), "somebody was called twice");
+}
+
+#[tokio::test]
+async fn a_recovery_command_may_open_as_many_files_as_if_a_person_had_run_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = folder.path().join("limit");
+    let configuration = format!(
+        "recovery_command: {{restart: [sh, -c, 'sleep 0.2; ulimit -Sn > {}']}}\n\
+         services:\n  web: {{url: 'http://127.0.0.1:1', verification_timeout: 1}}\n",
+        limit.display()
+    );
+    let daemon = Daemon::start(&configuration).await;
+    daemon.recovery_until("web", "the restart", |one| one["phase"] == "verifying").await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.process_id())).unwrap();
+    let raised = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let raised: u32 = raised.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(raised > FILES, "the daemon has not raised its own limit: {limits}");
+    assert_eq!(std::fs::read_to_string(limit).unwrap().trim(), FILES.to_string());
 }

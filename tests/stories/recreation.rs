@@ -196,6 +196,37 @@ async fn is_put_back_after_a_crash_before(number: usize, call: &str) {
 }
 
 #[tokio::test]
+async fn what_an_engine_makes_too_late_for_a_recovery_is_removed_by_the_next_one_of_whatever_kind() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::start("late", &[]);
+    let orphan = format!("{}.new-0190a0b0-0000-7000-8000-000000000001", container.name());
+    docker::docker(&["create", "--name", &orphan, &container.inspect("{{.Config.Image}}")]);
+    let daemon = Daemon::start(&watching(&container, "steps: [restart]")).await;
+    daemon.service_until(&container.service, "health", |one| one["state"] == "healthy").await;
+    container.suffer("kill");
+    assert_eq!(finished(&daemon, &container).await["outcome"], json!("recovered"));
+    is_alone(&container, &daemon);
+}
+
+#[tokio::test]
+async fn a_container_whose_network_another_one_uses_is_not_recreated_by_whatever_name_that_knows_it() {
+    if !docker::is_there() {
+        return;
+    }
+    let container = Container::alone("shared", &[]);
+    let network = format!("container:{}", container.service);
+    let sharer = Container::alone("sharer", &["--network", &network]);
+    let daemon = Daemon::start(&watching(&container, "steps: [recreate]")).await;
+    let (_, triggered) = daemon.post(&format!("/trigger-heal/{}", container.service)).await;
+    assert!(triggered["recovery_id"].is_string(), "{triggered}");
+    let refused = finished(&daemon, &container).await;
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains(&sharer.service) && reason.contains("uses its network"), "{refused:#}");
+}
+
+#[tokio::test]
 async fn a_container_that_an_earlier_recovery_has_kept_is_not_removed_by_the_next() {
     if !docker::is_there() {
         return;

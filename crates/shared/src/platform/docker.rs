@@ -28,7 +28,7 @@ use self::failure::Failure;
 use self::instance::{Instance, observed};
 pub use self::labelled::Labelled;
 use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Update, Variables};
-use crate::order::{Action, Observed, Order, Performed, Stage, Unreachable};
+use crate::order::{Action, Observed, Order, OrderId, Performed, Stage, Unreachable};
 
 /// How much longer than the stop timeout an engine may take over a restart: to kill, unmount, and start anew.
 const RESTART_MARGIN: Duration = Duration::from_secs(20);
@@ -110,7 +110,7 @@ impl Docker {
     /// Carries an action out on the containers of the service, one after the other.
     pub(super) async fn perform(&self, order: &Order) -> Performed {
         match (order.action, order.stage) {
-            (Action::Restart, _) => self.restart().await,
+            (Action::Restart, _) => self.restart(order.id).await,
             (Action::Recreate, Stage::Act) => self.recreate(order.id, &Variables::default()).await,
             (Action::UpdateConfiguration, Stage::Act) => match &self.update {
                 Some(Update::Variables(variables)) => self.recreate(order.id, variables).await,
@@ -122,7 +122,7 @@ impl Docker {
         }
     }
 
-    async fn restart(&self) -> Performed {
+    async fn restart(&self, id: OrderId) -> Performed {
         let mut instances = match self.instances().await {
             Ok(instances) => instances,
             Err(reason) => {
@@ -141,8 +141,18 @@ impl Docker {
                 let tried = format!("restart container {}", instance.name);
                 return of_several(restarted, instances.len(), failure.of_order(&tried, &self.address));
             }
+            self.tidy_up(&instance.name, id).await;
         }
         Performed::Accepted
+    }
+
+    /// Removes what an engine has made for an earlier recovery only after we had given it up.
+    async fn tidy_up(&self, name: &str, id: OrderId) {
+        let cleared = async { self.clear_away(&self.address.client()?, name, id).await };
+        if let Err(failure) = within(INSPECT_LIMIT, cleared).await {
+            let failure = failure.sentence(&self.address);
+            tracing::debug!(name, failure, "what an earlier recovery may have left aside was not looked for");
+        }
     }
 
     async fn restart_one(&self, id: &str) -> Result<(), Failure> {

@@ -282,4 +282,10 @@ mod tests {
         assert!(refusal(&old(json)).unwrap().contains("--rm"));
         assert_eq!(refusal(&old(r#"{"Config": {}, "HostConfig": {}}"#)), None);
     }
+    #[test]
+    fn a_task_of_a_swarm_is_left_to_the_swarm_and_its_command_is_named() {
+        let json = r#"{"Config": {"Labels": {"com.docker.swarm.task.id": "t1"}}, "HostConfig": {}}"#;
+        let reason = refusal(&old(json)).unwrap();
+        assert!(reason.contains("Swarm") && reason.contains("docker service update --force"), "{reason}");
+    }
 }

@@ -91,7 +91,7 @@ impl Docker {
         if !variables.is_empty() && !variables.would_change(&had) {
             return Err(refused("it has these variables already, so setting them cannot help"));
         }
-        if let Some(other) = within(CALL, sharer(&client, &instance.id)).await.map_err(failed)? {
+        if let Some(other) = within(CALL, sharer(&client, &instance.id, name)).await.map_err(failed)? {
             let reason =
                 format!("container {other} uses its network and would lose it; recreate both together");
             return Err(refused(&reason));
@@ -152,7 +152,12 @@ impl Docker {
     /// Removes new containers of this name that earlier recoveries have left aside: none of them is under way any more.
     /// An old one that is still kept stays, with what belongs to it: where putting it back was given up, it is the last
     /// that ran. Its name is given then.
-    async fn clear_away(&self, client: &Client, name: &str, id: OrderId) -> Result<Option<String>, Failure> {
+    pub(super) async fn clear_away(
+        &self,
+        client: &Client,
+        name: &str,
+        id: OrderId,
+    ) -> Result<Option<String>, Failure> {
         let id = id.to_string();
         let mut left = list(client, "name", name.to_owned()).await?;
         left.retain(|left| !left.name.ends_with(&id) && is_set_aside(&left.name));
@@ -212,15 +217,22 @@ async fn inspect(client: &Client, id: &str) -> Result<ContainerInspectResponse, 
 }
 
 /// The name of a container that uses the network of this one.
-async fn sharer(client: &Client, id: &str) -> Result<Option<String>, Failure> {
+async fn sharer(client: &Client, id: &str, name: &str) -> Result<Option<String>, Failure> {
     let options =
         ListContainersOptionsBuilder::new().all(true).filters(&HashMap::<&str, Vec<String>>::new()).build();
-    let mode = format!("container:{id}");
     let others = client.list_containers(Some(options)).await?;
     let sharer = others.into_iter().find(|other| {
-        other.host_config.as_ref().and_then(|host| host.network_mode.as_deref()) == Some(&*mode)
+        let mode = other.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
+        mode.is_some_and(|mode| is_network_of(mode, id, name))
     });
     Ok(sharer.and_then(Listed::from_summary).map(|listed| listed.name))
+}
+
+/// Whether this mode is to use the network of a container. The engine keeps the mode as it was asked for: with the
+/// container's identity, the beginning of it, or its name.
+fn is_network_of(mode: &str, id: &str, name: &str) -> bool {
+    let shared = mode.strip_prefix("container:").filter(|shared| !shared.is_empty());
+    shared.is_some_and(|shared| shared.trim_start_matches('/') == name || id.starts_with(shared))
 }
 
 /// The name of the image while it still means the image that the container runs; else that image's identity, because
@@ -312,5 +324,17 @@ mod tests {
             assert!(!is_set_aside(name), "{name}");
         }
         assert!(!is_set_aside(&format!(".kept-{id}")));
+    }
+    #[test]
+    fn who_shares_a_network_may_name_the_container_in_every_way() {
+        let id = "4f66ad9a0b2e5c7d";
+        for mode in
+            ["container:4f66ad9a0b2e5c7d", "container:4f66ad9a0b2e", "container:web", "container:/web"]
+        {
+            assert!(is_network_of(mode, id, "web"), "{mode}");
+        }
+        for mode in ["container:web-2", "container:", "container:66ad", "web", "host", "bridge"] {
+            assert!(!is_network_of(mode, id, "web"), "{mode}");
+        }
     }
 }
