@@ -1,6 +1,7 @@
 //! Containers that are watched because their labels say so.
 
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::daemon::{Daemon, QUICK, run, signal};
 use super::docker::{self, Container};
@@ -11,6 +12,9 @@ const ENABLED: [&str; 2] = ["--label", "health-monitor.enable=true"];
 const ALONE: &str = "storm_guard: false\nmax_fleet_percent: 100\nmax_concurrent_recoveries: 9\n\
                      recovery_stop_timeout: 1\ndocker_labels_grace: 4\nhealing_mode: observe\n\
                      services:\n  other: {url: 'http://127.0.0.1:1'}\n";
+
+/// Daemons that heal by labels would heal each other's containers, so there is one at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 const HEEDED: (&str, &str) = ("DOCKER_LABELS", "true");
 
@@ -27,6 +31,7 @@ async fn a_labelled_container_is_found_watched_and_healed_by_its_labels_alone() 
     if !docker::is_there() {
         return;
     }
+    let _turn = TURN.lock().await;
     let enforced = ["--label", "health-monitor.mode=enforce"];
     let labels = [&ENABLED[..], &enforced, &["--label", "health-monitor.rise=often"]].concat();
     let enabled = Container::start_with("labelled", &labels, &[]);
@@ -73,6 +78,7 @@ async fn a_container_that_is_started_is_watched_and_healed_and_one_that_is_remov
     if !docker::is_there() {
         return;
     }
+    let _turn = TURN.lock().await;
     let daemon = heeding_labels(ALONE).await;
     let labels =
         [&ENABLED[..], &["--label", "health-monitor.mode=enforce", "--label", "health-monitor.fal=2"]];
@@ -106,6 +112,7 @@ async fn a_labelled_container_that_is_recreated_keeps_its_history_and_what_is_se
     if !docker::is_there() {
         return;
     }
+    let _turn = TURN.lock().await;
     // A grace of nothing: that it is gone would be seen at once.
     let settings =
         ALONE.replace("docker_labels_grace: 4", "docker_labels_grace: 0\nrecovery_steps: recreate");

@@ -18,7 +18,7 @@ pub fn make_room(probes: usize) {
     if limit.current.is_none_or(|current| current >= wanted) {
         return;
     }
-    AT_START.get_or_init(|| limit.clone());
+    AT_START.get_or_init(|| limit);
     let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), ..limit });
     if possible < wanted || raised.is_err() {
@@ -36,7 +36,7 @@ pub fn make_room(probes: usize) {
 pub(crate) fn give_back(program: Pid) {
     let Some(limit) = AT_START.get() else { return };
     // It may have ended already.
-    if let Err(error) = prlimit(Some(program), Resource::Nofile, limit.clone()) {
+    if let Err(error) = prlimit(Some(program), Resource::Nofile, *limit) {
         tracing::debug!(%error, "a program keeps the raised limit of open files");
     }
 }

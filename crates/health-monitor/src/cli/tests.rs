@@ -132,7 +132,8 @@ fn what_print_shows_is_a_file_that_gives_the_same_configuration() {
 
 #[test]
 fn a_good_configuration_is_called_good_and_a_slip_in_a_variable_is_warned_about() {
-    let (exit, out, err) = run(&["config", "check"], &[("HEALTH_CHEK_INTERVAL", "5")]);
+    let environment = [("HEALTH_CHEK_INTERVAL", "5"), ("DOCKER_LABELS", "false")];
+    let (exit, out, err) = run(&["config", "check"], &environment);
     assert_eq!(exit, Exit::Ok);
     assert_eq!(out, "the configuration can be used; services: 7, warnings: 1\n");
     assert!(err.contains("did you mean HEALTH_CHECK_INTERVAL?"), "{err}");
