@@ -6,6 +6,7 @@ use std::time::Duration;
 use health_monitor::domain::dependency::Dependencies;
 use health_monitor::domain::expected::Expected;
 use health_monitor::domain::ladder::Step;
+use health_monitor::domain::notification::channel::NotificationPolicy;
 use health_monitor::domain::policy::{FleetPolicy, Mode, Policy, ProbeKind, ServicePolicy};
 use health_monitor::domain::supervisor::Event;
 use shared::order::{Action, Backend, ServiceName, Target};
@@ -54,6 +55,7 @@ pub fn policy(names: &[&str]) -> Policy {
         max_in_flight_per_host: 16,
         dependencies: Dependencies::default(),
         fleet: FleetPolicy { sentinels: SENTINELS, ..FleetPolicy::default() },
+        notifications: NotificationPolicy::default(),
     }
 }
 

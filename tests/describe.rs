@@ -8,6 +8,8 @@ use health_monitor::domain::supervisor::Work;
 use shared::clock::Timestamp;
 use shared::order::Stage;
 
+use crate::told;
+
 /// A moment as minutes and seconds since the start of the world.
 pub fn moment(at: Timestamp) -> String {
     let tenths = at.since(Timestamp::from_micros(0)).as_millis() / 100;
@@ -43,6 +45,10 @@ pub fn fact(fact: &Fact) -> String {
                 ("removed", change.removed.told()),
                 ("changed", change.changed.told()),
                 ("fleet", if change.is_fleet_changed { "changed".into() } else { String::new() }),
+                (
+                    "notifications",
+                    if change.are_notifications_changed { "changed".into() } else { String::new() },
+                ),
             ];
             let told = parts.iter().filter(|(_, names)| !names.is_empty());
             let told: Vec<String> = told.map(|(what, names)| format!("{what} {names}")).collect();
@@ -73,6 +79,8 @@ pub fn fact(fact: &Fact) -> String {
                 service.as_ref().map_or("all", |service| service.as_str())
             )
         }
+        Fact::Alarm(alarm) => told::alarm(alarm),
+        Fact::Notification(notification) => told::notification(notification),
     }
 }
 
@@ -128,6 +136,10 @@ pub fn work(work: &Work) -> Option<String> {
     match work {
         Work::Probe { .. } | Work::Inspect { .. } | Work::Consult { .. } => None,
         Work::Preflight { service, .. } => Some(format!("=> look at {service} once more")),
+        Work::Notify(notification) => {
+            Some(format!("=> send {} to {}", notification.kind.as_str(), notification.channel))
+        }
+        Work::Renew { channel, lasting } => Some(format!("=> renew {} alerts at {channel}", lasting.len())),
         Work::Examine(order) => {
             Some(format!("=> look what there is of {} {}", order.action.as_str(), order.service))
         }

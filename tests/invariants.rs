@@ -190,6 +190,7 @@ impl World {
 
     /// Checks what must hold at every moment between two turns.
     pub fn check_now(&self) {
+        self.must_stay_few();
         let Some(state) = self.state() else { return };
         for (name, service) in state.services.iter() {
             let is_watched = self.policy.services.iter().any(|policy| policy.name == *name);

@@ -10,4 +10,5 @@ mod invariants;
 mod people;
 mod replay;
 mod senses;
+pub mod told;
 pub mod world;

@@ -5,4 +5,5 @@ mod scenarios;
 mod schedule;
 mod simulation;
 mod stories;
+mod telling;
 mod tidy;

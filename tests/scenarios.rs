@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::ladder::Step;
+use health_monitor::domain::notification::alarm::AlarmSeverity;
+use health_monitor::domain::notification::channel::{ChannelKind, ChannelName, ChannelPolicy};
 use health_monitor::domain::policy::{Mode, Policy, ProbeKind};
 use health_monitor::domain::supervisor::{Answer, Event, Resettable};
 use shared::clock::Timestamp;
 use shared::order::{Action, Backend};
 use tests::host::{Behaviour, OnCall, OnRecreate, OnRestart, Reach};
+use tests::told::{OnMessage, channel};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 #[test]
@@ -60,12 +63,21 @@ fn play(script: &str) -> String {
         happen(&mut world, what);
     }
     world.check_replay();
+    for channel in world.policy.notifications.channels.clone() {
+        world.transcript.push(format!("{} has taken:", channel.name));
+        world
+            .transcript
+            .extend(world.taken(channel.name.as_str()).into_iter().map(|line| format!("  {line}")));
+    }
     folded(&world.transcript)
 }
 
 /// Long runs of failures that change nothing but their number, folded into one line.
 fn folded(transcript: &[String]) -> String {
     let same = |line: &str| {
+        if let Some((_, renewal)) = line.split_once(" => renew ") {
+            return Some(renewal.to_owned());
+        }
         let (what, health) = line.split_once(' ')?.1.split_once(" -> ")?;
         let state = health.split(',').next()?;
         what.contains(" error: ").then(|| format!("{what} -> {state}"))
@@ -136,10 +148,31 @@ fn set(mut now: Policy, line: &str) -> Policy {
             let grace = Duration::from_secs(30);
             service.unwrap_or_else(|| panic!("service {name}")).probe = ProbeKind::Push { grace };
         }
+        ["channel", rest @ ..] => now.notifications.channels.push(channel_of(rest)),
+        ["people", "are", "told", "after", seconds] => {
+            now.notifications.after = Duration::from_secs(seconds.parse().unwrap());
+        }
         ["no", "storm", "guard"] => now.fleet.guards_storm = false,
         _ => panic!("setting {line}"),
     }
     now
+}
+
+/// `ops slack`, and what is special about it: `ops slack about web-*, critical only, without the end, on this host`.
+fn channel_of(words: &[&str]) -> ChannelPolicy {
+    let kind = ChannelKind::ALL.into_iter().find(|kind| kind.as_str() == words[1]);
+    let mut channel = channel(words[0], kind.unwrap_or_else(|| panic!("channel {}", words.join(" "))));
+    for special in words[2..].join(" ").split(", ").filter(|special| !special.is_empty()) {
+        match special.split(' ').collect::<Vec<_>>().as_slice() {
+            ["about", services @ ..] => channel.services = services.iter().map(|one| (*one).into()).collect(),
+            ["critical", "only"] => channel.severities = vec![AlarmSeverity::Critical],
+            ["without", "the", "end"] => channel.sends_resolved = false,
+            ["without", "reminders"] => channel.reminder = None,
+            ["on", "this", "host"] => channel.is_local = true,
+            other => panic!("channel {}", other.join(" ")),
+        }
+    }
+    channel
 }
 
 fn so_far(word: &str) -> Reach {
@@ -176,6 +209,7 @@ fn happen(world: &mut World, what: &str) {
     match words.as_slice() {
         ["monitor", "starts"] => world.start_monitor(),
         ["monitor", "is", "killed"] => world.kill_monitor(),
+        ["monitor", "will", "crash", "while", "it", "tells"] => world.crash_at_message = true,
         ["monitor", "will", "crash", "before", "recording"] => crash_at_order(world, Crash::BeforeRecord),
         ["monitor", "will", "crash", "before", "acting"] => crash_at_order(world, Crash::BeforeWork),
         ["monitor", "will", "crash", "after", "acting"] => crash_at_order(world, Crash::AfterWork),
@@ -190,6 +224,10 @@ fn happen(world: &mut World, what: &str) {
         [number, "hints", "about", name] => hint(world, name, number.parse().unwrap()),
         ["configuration", rest @ ..] => world.reconfigure(edited(world.policy.clone(), rest)),
         ["nobody", "can", "bear", "witness"] => world.sentinels = 0,
+        ["receiver", name, rest @ ..] => {
+            let name = ChannelName::new(name).unwrap();
+            world.telling.receivers.entry(name).or_default().answers = answers(rest);
+        }
         ["our", "network", "is", "cut"] => world.is_cut_off = true,
         ["our", "network", "is", "mended"] => world.is_cut_off = false,
         ["pause", rest @ ..] => hold(world, PauseKind::Pause, rest),
@@ -205,6 +243,18 @@ fn happen(world: &mut World, what: &str) {
         }
         [name, rest @ ..] => host(world, name, rest),
         [] => panic!("an empty event"),
+    }
+}
+
+fn answers(words: &[&str]) -> OnMessage {
+    match words {
+        ["takes", "messages"] => OnMessage::Takes,
+        ["refuses", "messages"] => OnMessage::Refuses,
+        ["fails"] => OnMessage::Fails,
+        ["is", "busy"] => OnMessage::IsBusy,
+        ["is", "gone"] => OnMessage::IsGone,
+        ["takes", "silently"] => OnMessage::TakesSilently,
+        other => panic!("receiver {}", other.join(" ")),
     }
 }
 
@@ -232,6 +282,10 @@ fn edited(mut now: Policy, words: &[&str]) -> Policy {
             let place = place(&now, name);
             now.services[place].probe_url = format!("http://{name}:{port}/health");
         }
+        ["tells", "no", "longer", name] => {
+            now.notifications.channels.retain(|one| one.name.as_str() != *name)
+        }
+        ["tells", rest @ ..] => now.notifications.channels.push(channel_of(rest)),
         ["enforces"] => now.services.iter_mut().for_each(|service| service.mode = Mode::Enforce),
         other => panic!("configuration {}", other.join(" ")),
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use health_monitor::domain::fleet::PauseKind;
 use health_monitor::domain::health::HealthState;
 use health_monitor::domain::ladder::Step;
+use health_monitor::domain::notification::alarm::AlarmSeverity;
+use health_monitor::domain::notification::channel::{ChannelKind, ChannelName, NotificationPolicy};
 use health_monitor::domain::policy::{Policy, ProbeKind};
 use health_monitor::domain::supervisor::{Event, Resettable};
 use rand::rngs::StdRng;
@@ -13,6 +15,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use shared::order::Action;
 use tests::host::{Behaviour, Host, OnCall, OnRecreate, OnRestart, Reach, Replacement};
+use tests::told::{OnMessage, channel};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 /// Steps over all worlds, unless the environment says otherwise.
@@ -92,11 +95,32 @@ fn some_policy(random: &mut StdRng) -> Policy {
         }
     }
     follow_dependencies(&mut policy);
+    policy.notifications = somebody_to_tell(random);
     policy
 }
 
+/// Up to three channels that hear of different things.
+fn somebody_to_tell(random: &mut StdRng) -> NotificationPolicy {
+    let mut channels = Vec::new();
+    for name in ["ops", "pager", "team"].iter().take(random.random_range(0..4)) {
+        let mut channel = channel(name, *ChannelKind::ALL.choose(random).unwrap());
+        channel.sends_resolved = random.random_ratio(4, 5);
+        channel.is_local = random.random_ratio(1, 4);
+        channel.reminder =
+            random.random::<bool>().then(|| Duration::from_secs(random.random_range(60..1_800)));
+        if random.random_ratio(1, 3) {
+            channel.severities = vec![AlarmSeverity::Critical];
+        }
+        if random.random_ratio(1, 3) {
+            channel.services = vec!["*e*".to_owned()];
+        }
+        channels.push(channel);
+    }
+    NotificationPolicy { after: Duration::from_secs(random.random_range(0..120)), channels }
+}
+
 fn mischief(world: &mut World, random: &mut StdRng) {
-    match random.random_range(0..11) {
+    match random.random_range(0..12) {
         0 if world.is_monitored() => world.kill_monitor(),
         1 => {
             let crashes = [Crash::BeforeRecord, Crash::BeforeWork, Crash::AfterWork];
@@ -113,6 +137,7 @@ fn mischief(world: &mut World, random: &mut StdRng) {
             }
         }
         3 if random.random_ratio(1, 3) => world.is_cut_off = !world.is_cut_off,
+        6 => somebody_answers_otherwise(world, random),
         4 => somebody_speaks(world, random),
         5 => somebody_edits(world, random),
         _ => {
@@ -125,6 +150,14 @@ fn mischief(world: &mut World, random: &mut StdRng) {
     if !world.is_monitored() && random.random_ratio(2, 3) {
         world.start_monitor();
     }
+}
+
+fn somebody_answers_otherwise(world: &mut World, random: &mut StdRng) {
+    use OnMessage::{Fails, IsBusy, IsGone, LosesIt, Refuses, Takes, TakesSilently};
+    let name = ["ops", "pager", "team"].choose(random).unwrap();
+    let all = [Takes, Takes, Takes, Refuses, Fails, IsBusy, IsGone, LosesIt, TakesSilently];
+    let receiver = world.telling.receivers.entry(ChannelName::new(name).unwrap()).or_default();
+    receiver.answers = *all.choose(random).unwrap();
 }
 
 fn somebody_speaks(world: &mut World, random: &mut StdRng) {
@@ -149,7 +182,8 @@ fn somebody_edits(world: &mut World, random: &mut StdRng) {
     let unwatched =
         others.into_iter().filter(|other| edited.services.iter().all(|one| one.name != other.name));
     let unwatched: Vec<_> = unwatched.collect();
-    match random.random_range(0..5) {
+    match random.random_range(0..6) {
+        5 => edited.notifications = somebody_to_tell(random),
         0 if edited.services.len() > 1 => {
             let gone = edited.services.remove(random.random_range(0..edited.services.len()));
             let gone = gone.name.to_string();
@@ -231,6 +265,9 @@ fn calm(world: &mut World) {
     if !world.is_monitored() {
         world.start_monitor();
     }
+    for receiver in world.telling.receivers.values_mut() {
+        receiver.answers = OnMessage::Takes;
+    }
     // A spent budget is the one thing that waits for a person.
     world.say(Event::Reset { guard: Resettable::Budget, service: None, reason: None });
     world.run_until(world.now + Duration::from_secs(7_200));
@@ -245,6 +282,7 @@ fn calm(world: &mut World) {
         assert!(service.incident.is_none() && service.recovery.is_none(), "{name}: {service:#?}");
         assert!(service.attempts.is_clear(), "{name} is not stable after two hours: {service:#?}");
     }
+    world.check_that_everything_was_told();
 }
 
 /// When every service goes down for good reason in an otherwise calm world, each is healed by an action.
@@ -269,5 +307,6 @@ fn down(world: &mut World) {
             "{name} healed by nobody"
         );
     }
+    world.check_that_everything_was_told();
     world.check_orders();
 }

@@ -20,6 +20,7 @@ mod kills;
 mod labels;
 mod ladder;
 mod network;
+mod notifications;
 mod probes;
 mod receivers;
 mod recreation;

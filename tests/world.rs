@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use health_monitor::domain::fact::Fact;
+use health_monitor::domain::notification::{Delivery, Notification};
 use health_monitor::domain::policy::Policy;
 use health_monitor::domain::reading::Answer;
 use health_monitor::domain::recovery::{Guard, Outcome};
@@ -17,6 +18,7 @@ pub use crate::configuration::{follow_dependencies, policy, service_name};
 use crate::describe;
 use crate::host::Host;
 use crate::invariants::Minutes;
+use crate::told::Telling;
 
 /// Where a crash strikes in the turn of the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +60,8 @@ pub struct World {
     pub crash: Option<Crash>,
     /// The crash waits for a turn that gives an order.
     pub crash_at_order: bool,
+    /// The daemon crashes between the next message and its answer.
+    pub crash_at_message: bool,
     /// Whether the platform answered "not run", by order.
     pub not_run: Vec<OrderId>,
     /// Whether the daemon's own network is cut: nothing that it asks over it gets an answer.
@@ -74,6 +78,8 @@ pub struct World {
     pub(super) ends: BTreeMap<ServiceName, (usize, Outcome)>,
     /// When each service that posts heartbeats posts the next.
     pub(super) beats: BTreeMap<ServiceName, Timestamp>,
+    /// Those who are told, and what they were told.
+    pub telling: Telling,
     pub(super) name_found_at: Option<Timestamp>,
     pub(super) budget_reset_at: Timestamp,
     pub(super) journal: Vec<(Timestamp, String)>,
@@ -100,6 +106,7 @@ impl World {
             orders: Vec::new(),
             crash: None,
             crash_at_order: false,
+            crash_at_message: false,
             not_run: Vec::new(),
             is_cut_off: false,
             sentinels: SENTINELS,
@@ -108,6 +115,7 @@ impl World {
             at_the_platform: BTreeSet::new(),
             ends: BTreeMap::new(),
             beats,
+            telling: Telling::default(),
             name_found_at: None,
             budget_reset_at: Timestamp::default(),
             journal: Vec::new(),
@@ -194,6 +202,11 @@ impl World {
     /// The engine's turn: record, then act; a crash may strike in between.
     fn turn(&mut self, decision: Decision<Supervisor>) {
         let orders = decision.work.iter().any(|work| matches!(work, Work::Perform(_)));
+        if self.crash_at_message && decision.work.iter().any(|work| matches!(work, Work::Notify(_))) {
+            self.crash_at_message = false;
+            self.crash = Some(Crash::AfterWork);
+            self.crash_at_order = false;
+        }
         let strikes = !decision.facts.is_empty() && (orders || !self.crash_at_order);
         let crash = if strikes { self.crash.take() } else { None };
         if crash == Some(Crash::BeforeRecord) {
@@ -210,6 +223,7 @@ impl World {
             self.must_use_its_key_once(fact);
             self.must_climb_step_by_step(fact);
             self.must_say_by_what(fact);
+            self.must_tell_rightly(fact);
             match fact {
                 Fact::ServiceStable { service } => self.forget(service),
                 Fact::GuardReset { guard: Guard::Budget, .. } => self.budget_reset_at = self.now,
@@ -251,6 +265,15 @@ impl World {
             Work::Consult { peers } => {
                 let witnesses = self.witnesses(&peers);
                 (Event::Consulted { witnesses }, quick)
+            }
+            Work::Notify(notification) => {
+                let (delivery, takes) = self.be_told(&notification);
+                let Notification { channel, notification_id, .. } = *notification;
+                (Event::Notified { channel, notification_id, delivery }, takes)
+            }
+            Work::Renew { channel, lasting } => {
+                self.must_last(&lasting);
+                (Event::Renewed { channel, delivery: Delivery::Delivered }, quick)
             }
             Work::Preflight { service, recovery_id, peers } => {
                 let (measured, takes) = self.measure(&service);

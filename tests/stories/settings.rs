@@ -104,9 +104,15 @@ fn with_all_secrets(folder: &Path) -> (String, Vec<(&'static str, String)>, BTre
         ("RECOVERY_WEBHOOK_SECRET_FILE", folder.join("signature").display().to_string()),
         ("ELASTICSEARCH_CA_FILE", Authority::new(folder).file().to_owned()),
         ("RECOVERY_WEBHOOK_URL", format!("http://u:{MARKER}@127.0.0.1:1/{MARKER}?key={MARKER}")),
+        ("NOTIFY_WEBHOOK_URL", format!("http://u:{MARKER}@127.0.0.1:1/{MARKER}?key={MARKER}")),
+        ("NOTIFY_WEBHOOK_SECRET", MARKER.to_owned()),
+        ("NOTIFY_SLACK_URL_FILE", folder.join("chat").display().to_string()),
+        ("NOTIFY_ALERTMANAGER_URL", format!("http://u:{MARKER}@127.0.0.1:1/{MARKER}")),
     ];
     std::fs::write(folder.join("key"), format!("id:{MARKER}")).unwrap();
     std::fs::write(folder.join("signature"), MARKER).unwrap();
+    std::fs::write(folder.join("chat"), format!("http://127.0.0.1:1/{MARKER}")).unwrap();
+    let channel = format!("{{kind: webhook, url: 'http://127.0.0.1:1/{MARKER}', secret: {MARKER}}}");
     let update = |what: &str| format!("recovery_backend: docker, configuration_update: {{{what}}}");
     let services = [
         format!("recovery_backend: webhook, recovery_webhook_url: 'http://127.0.0.1:1/{MARKER}'"),
@@ -128,15 +134,23 @@ fn with_all_secrets(folder: &Path) -> (String, Vec<(&'static str, String)>, BTre
         "ELASTICSEARCH_API_KEY",
         "ELASTICSEARCH_CA",
         "ELASTICSEARCH_PASSWORD",
+        "NOTIFY_ALERTMANAGER_URL",
+        "NOTIFY_SLACK_URL",
+        "NOTIFY_WEBHOOK_SECRET",
+        "NOTIFY_WEBHOOK_URL",
         "RECOVERY_WEBHOOK_SECRET",
         "RECOVERY_WEBHOOK_URL",
+        "notifications.secret",
+        "notifications.url",
         "services.configuration_update.content",
         "services.configuration_update.replace",
         "services.configuration_update.set",
         "services.recovery_webhook_url",
     ];
     let covered = covered.into_iter().map(str::to_owned).collect();
-    (format!("recovery_backend: none\nservices:\n{services}"), variables, covered)
+    let configuration =
+        format!("recovery_backend: none\nnotifications:\n  pager: {channel}\nservices:\n{services}");
+    (configuration, variables, covered)
 }
 
 #[tokio::test]

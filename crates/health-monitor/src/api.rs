@@ -10,6 +10,7 @@ mod heal;
 mod heartbeat;
 mod history;
 mod incidents;
+mod notifications;
 mod paging;
 mod recoveries;
 mod status;
@@ -25,7 +26,7 @@ use shared::engine::Handle;
 use shared::http::events::Events;
 use shared::http::probes::Readiness;
 use shared::http::{Foundation, Problem, foundation, metrics, probes};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Specification;
 use utoipa_axum::router::OpenApiRouter;
@@ -54,6 +55,8 @@ pub struct Api {
     pub shipping: Option<watch::Receiver<Shipping>>,
     /// The configuration that holds.
     pub configuration: watch::Receiver<Arc<Holding>>,
+    /// Whoever holds it tries the channels out; one at a time.
+    pub test_turn: Arc<Mutex<()>>,
 }
 
 #[derive(OpenApi)]
@@ -102,6 +105,8 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(guards::resume))
         .routes(routes!(guards::reset))
         .routes(routes!(configuration::configuration))
+        .routes(routes!(notifications::notifications))
+        .routes(routes!(notifications::test_notifications))
         .routes(routes!(openapi))
 }
 

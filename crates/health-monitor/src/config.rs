@@ -7,6 +7,7 @@ mod fleet;
 mod holding;
 mod labels;
 mod limits;
+mod notifications;
 mod probed;
 mod services;
 mod settings;
@@ -22,7 +23,9 @@ use shared::config::{Faults, Group, Loaded, Sources, Warning, load};
 use shared::order::ServiceName;
 use shared::platform::{Labelled, PlatformSettings};
 
+use crate::domain::notification::channel::ChannelName;
 use crate::domain::policy::Policy;
+use crate::receivers::ReceiverSettings;
 
 use labels::Ignored;
 
@@ -43,6 +46,8 @@ pub struct Config {
     pub platforms: BTreeMap<ServiceName, PlatformSettings>,
     /// Who is called for help by a step of the ladder; one entry for every service that has such a step.
     pub escalations: BTreeMap<ServiceName, PlatformSettings>,
+    /// Where the messages of each channel go; one entry for every channel of the policy.
+    pub receivers: BTreeMap<ChannelName, ReceiverSettings>,
     /// Whether containers that ask for it by their labels are watched.
     pub docker_labels: bool,
     /// How long a service outlives the container whose labels name it.
@@ -111,6 +116,7 @@ impl Config {
         let foundation = Foundation::build(&root, &mut faults);
         let watched = services::build(&root, &mut faults);
         let (fleet, sentinels) = fleet::build(&root, &mut faults);
+        let told = notifications::build(&root, &sources.files, &mut faults);
         let dependencies = fleet::dependencies(&watched.policies, &mut faults);
         let (true, Some(foundation)) = (faults.is_empty(), foundation) else {
             faults.warnings = warnings;
@@ -125,7 +131,9 @@ impl Config {
                 services: watched.policies,
                 dependencies,
                 fleet,
+                notifications: told.policy,
             },
+            receivers: told.receivers,
             sentinels,
             platforms: watched.platforms,
             escalations: watched.escalations,

@@ -33,7 +33,7 @@ pub const STREAMS: [Stream; 4] = [
     Stream { name: ERRORS, properties: fields::errors, version: 1 },
     Stream { name: RECOVERY, properties: fields::recovery, version: 1 },
     Stream { name: CHECKS, properties: fields::checks, version: 1 },
-    Stream { name: EVENTS, properties: fields::events, version: 1 },
+    Stream { name: EVENTS, properties: fields::events, version: 2 },
 ];
 
 /// What the journal puts in front of every fact.
@@ -99,7 +99,9 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
         | Fact::RequestKeyed(_)
         | Fact::Pause(_)
         | Fact::Resumed { .. }
-        | Fact::GuardReset { .. } => (EVENTS, serde_json::to_vec(&event(at, fact)?)?),
+        | Fact::GuardReset { .. }
+        | Fact::Alarm(_)
+        | Fact::Notification(_) => (EVENTS, serde_json::to_vec(&event(at, fact)?)?),
     })
 }
 

@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod incident;
 pub mod ladder;
 pub mod network;
+pub mod notification;
 pub mod pages;
 pub mod policy;
 pub mod reading;

@@ -13,6 +13,7 @@ mod labels;
 pub mod metrics;
 pub mod perform;
 pub mod probe;
+pub mod receivers;
 mod run;
 mod serve;
 

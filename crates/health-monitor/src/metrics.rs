@@ -1,6 +1,7 @@
 //! What Prometheus reads: the view, as numbers.
 
 mod availability;
+mod notifications;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::domain::recovery::Guard;
 use crate::domain::supervisor::Supervisor;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     "health_monitor_availability_ratio",
     "health_monitor_build_info",
     "health_monitor_check_duration_seconds",
@@ -36,6 +37,8 @@ pub const NAMES: [&str; 20] = [
     "health_monitor_mean_time_between_failures_seconds",
     "health_monitor_mean_time_to_recover_seconds",
     "health_monitor_missed_checks_total",
+    "health_monitor_notifications_total",
+    "health_monitor_notifications_waiting",
     "health_monitor_oldest_unshipped_seconds",
     "health_monitor_recovery_duration_seconds",
     "health_monitor_service_failures",
@@ -117,6 +120,7 @@ impl Collector for ViewCollector {
         let skipped = Action::ALL.map(|a| (a.as_str(), totals.skipped.get(&a).copied().unwrap_or(0)));
         let help = "Steps passed over because they have seldom helped";
         counters(&mut encoder, "health_monitor_steps_skipped", help, "action", skipped)?;
+        notifications::encode(&view, &mut encoder)?;
         self.encode_recovery_and_journal(encoder)
     }
 }

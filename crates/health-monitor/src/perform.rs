@@ -15,9 +15,12 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::domain::evidence::Seen;
 use crate::domain::network::Witness;
+use crate::domain::notification::channel::ChannelName;
+use crate::domain::notification::{Delivery, Notification};
 use crate::domain::reading::{Answer, Measured};
 use crate::domain::supervisor::{Event, Supervisor, Work};
 use crate::probe::{FailingAnswer, Probes, Sentinels};
+use crate::receivers::Receiver;
 
 /// Evidence that takes longer is done without: an action is never held up for longer than this.
 const EVIDENCE_LIMIT: Duration = Duration::from_secs(3);
@@ -30,18 +33,23 @@ pub struct Means {
     /// Who is called for help, for every service that has such a step.
     escalations: BTreeMap<ServiceName, Platform>,
     sentinels: Sentinels,
+    /// Who is told through each channel.
+    receivers: BTreeMap<ChannelName, Receiver>,
+    clock: Arc<Clock>,
 }
 
 impl Means {
     /// What the configuration asks for. Connects to nothing.
     pub fn new(config: &Config, clock: Arc<Clock>) -> anyhow::Result<Self> {
-        Self::with(config, Probes::new(&config.policy, clock)?)
+        Self::with(config, Probes::new(&config.policy, Arc::clone(&clock))?, clock)
     }
 
-    fn with(config: &Config, probes: Probes) -> anyhow::Result<Self> {
+    fn with(config: &Config, probes: Probes, clock: Arc<Clock>) -> anyhow::Result<Self> {
         let (platforms, escalations) = (made(&config.platforms)?, made(&config.escalations)?);
         let sentinels = Sentinels::new(config.sentinels.clone(), &config.policy);
-        Ok(Self { probes, platforms, escalations, sentinels })
+        let receivers = config.receivers.iter().map(|(name, one)| Ok((name.clone(), Receiver::new(one)?)));
+        let receivers = receivers.collect::<anyhow::Result<_>>()?;
+        Ok(Self { probes, platforms, escalations, sentinels, receivers, clock })
     }
 }
 
@@ -96,7 +104,7 @@ impl Performer {
     /// stays in use until [`Performer::let_go`].
     pub fn prepare(&self, config: &Config) -> anyhow::Result<()> {
         let before = self.in_use().now;
-        let means = Means::with(config, before.probes.again(&config.policy)?)?;
+        let means = Means::with(config, before.probes.again(&config.policy)?, Arc::clone(&before.clock))?;
         self.in_use.send_replace(InUse { now: Arc::new(means), before: Some(before) });
         Ok(())
     }
@@ -149,6 +157,29 @@ impl Performer {
                 Event::Examined { service: order.service, recovery_id: order.id, standing }
             }),
             Work::Perform(order) => Box::pin(async move { self.perform(order).await }),
+            Work::Notify(notification) => Box::pin(async move {
+                let delivery = self.deliver(&notification).await;
+                let Notification { channel, notification_id, .. } = *notification;
+                Event::Notified { channel, notification_id, delivery }
+            }),
+            Work::Renew { channel, lasting } => Box::pin(async move {
+                let means = self.in_use().now;
+                let delivery = match means.receivers.get(&channel) {
+                    Some(receiver) => receiver.renew(&lasting, means.clock.now()).await,
+                    None => unknown(&channel),
+                };
+                Event::Renewed { channel, delivery }
+            }),
+        }
+    }
+
+    /// Sends a message once, and says what became of it.
+    pub async fn deliver(&self, notification: &Notification) -> Delivery {
+        let InUse { now: means, before } = self.in_use();
+        let earlier = || before.as_ref().and_then(|before| before.receivers.get(&notification.channel));
+        match means.receivers.get(&notification.channel).or_else(earlier) {
+            Some(receiver) => receiver.deliver(notification, means.clock.now()).await,
+            None => unknown(&notification.channel),
         }
     }
 
@@ -249,4 +280,8 @@ impl Performer {
         let Order { id, service, stage, .. } = order;
         Event::Performed { service, recovery_id: id, stage, performed, change, observed }
     }
+}
+
+fn unknown(channel: &ChannelName) -> Delivery {
+    Delivery::Failed { reason: format!("no channel is named {channel}"), may_have_arrived: false }
 }

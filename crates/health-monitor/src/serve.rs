@@ -28,7 +28,7 @@ use shared::telemetry;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Sweep};
+use crate::api::{self, Api};
 use crate::config::{Holding, Loading};
 use crate::documents::{STREAMS, documents};
 use crate::domain::supervisor::Supervisor;
@@ -115,8 +115,8 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
         let shipping = shipping.clone();
         move || announce::checks(&engine, &reachability, &reload, shipping.as_ref())
     });
-    let sweep = Arc::new(Sweep::default());
-    let api = Api { engine: handle, performer, sweep, events, clock, shipping, configuration };
+    let (sweep, test_turn) = (Arc::default(), Arc::default());
+    let api = Api { engine: handle, performer, sweep, events, clock, shipping, configuration, test_turn };
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(reachability.watch());

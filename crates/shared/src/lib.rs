@@ -15,6 +15,7 @@ pub mod http;
 pub mod journal;
 pub mod order;
 pub mod platform;
+pub mod post;
 pub mod redact;
 pub mod shipping;
 pub mod telemetry;

@@ -80,7 +80,7 @@ pub enum PlatformSettings {
 const INSPECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How many characters of a stranger's answer are quoted in a reason: its sentence, not its error page.
-const QUOTED: usize = 500;
+pub(crate) const QUOTED: usize = 500;
 
 /// One means of acting upon one service, ready for use.
 #[derive(Debug)]
@@ -200,7 +200,7 @@ fn nothing_configured(service: &ServiceName) -> String {
 }
 
 /// What a stranger wrote, fit for one line of a log: control characters and runs of white space become a space.
-fn one_line(text: &[u8]) -> String {
+pub(crate) fn one_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")

@@ -142,7 +142,7 @@ pub(super) fn known_service(name: &str, view: &View) -> Result<ServiceName, Prob
     })
 }
 
-fn word<T: Copy>(
+pub(super) fn word<T: Copy>(
     filter: &str,
     given: Option<String>,
     all: &[T],

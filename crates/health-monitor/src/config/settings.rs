@@ -1,10 +1,12 @@
 //! The table of settings: the one source of flags, variables, file keys, schema and documentation.
 
+mod notifications;
 mod services;
 
 use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, OUTPUT};
 use shared::config::{Chapter, Kind, Section, Setting};
 
+use self::notifications::{NOTIFICATIONS, PER_CHANNEL};
 pub(super) use self::services::PER_SERVICE;
 use self::services::RECOVERY_COMMAND;
 
@@ -22,8 +24,8 @@ pub const MAX_SERVICES: usize = 20_000;
 pub const SETTINGS: Section = Section {
     key: "",
     doc: "Configuration of health-monitor",
-    chapters: &[DAEMON, PROBING, HEALING, GUARDS, RECOVERY, ACCESS, OUTPUT, SERVICES],
-    sections: &[RECOVERY_COMMAND, PER_SERVICE],
+    chapters: &[DAEMON, PROBING, HEALING, GUARDS, RECOVERY, NOTIFICATIONS, ACCESS, OUTPUT, SERVICES],
+    sections: &[RECOVERY_COMMAND, PER_CHANNEL, PER_SERVICE],
     members_at_most: None,
 };
 

@@ -8,6 +8,7 @@ use crate::domain::policy::{Mode, ProbeKind, ServicePolicy};
 
 mod backends;
 mod labels;
+mod notifications;
 mod services;
 mod steps;
 

@@ -50,6 +50,11 @@ impl Census {
         self.down.len()
     }
 
+    /// The services that went down first, at most so many.
+    pub fn first_down(&self, most: usize) -> impl Iterator<Item = usize> {
+        self.down.iter().take(most).map(|(_, place)| *place)
+    }
+
     /// Services that shares are taken of.
     pub fn eligible(&self) -> usize {
         self.services

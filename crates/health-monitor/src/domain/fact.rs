@@ -12,6 +12,8 @@ use super::health::Health;
 use super::idempotency::KeyedRequest;
 use super::incident::Incident;
 use super::network::Isolation;
+use super::notification::Notification;
+use super::notification::alarm::Alarm;
 use super::reading::{Severity, Status};
 use super::reconfiguration::Reconfiguration;
 use super::recovery::{Guard, Recovery};
@@ -103,6 +105,10 @@ pub enum Fact {
         /// Why, in the words of whoever asked.
         reason: Option<String>,
     },
+    /// Something that people are told of began, became worse or is over.
+    Alarm(Box<Alarm>),
+    /// A message to people was decided, is being sent, or has come to its end.
+    Notification(Box<Notification>),
 }
 
 impl Fact {
@@ -121,11 +127,13 @@ impl Fact {
             Self::Evidence(evidence) => Some(&evidence.service),
             Self::Recovery(recovery) => Some(&recovery.service),
             Self::Pause(pause) => pause.service.as_ref(),
+            Self::Notification(notification) => notification.service.as_ref(),
             Self::Resumed { service } | Self::GuardReset { service, .. } => service.as_ref(),
             Self::MonitorStarted { .. }
             | Self::Reconfigured(_)
             | Self::OwnNetwork(_)
             | Self::Storm(_)
+            | Self::Alarm(_)
             | Self::BudgetTripped(_) => None,
         }
     }

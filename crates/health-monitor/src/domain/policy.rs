@@ -10,6 +10,7 @@ use super::dependency::Dependencies;
 use super::expected::Expected;
 use super::ladder::Step;
 use super::network::is_local;
+use super::notification::channel::NotificationPolicy;
 
 /// Whether decisions become actions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -196,6 +197,8 @@ pub struct Policy {
     pub dependencies: Dependencies,
     /// What holds for all services together.
     pub fleet: FleetPolicy,
+    /// Who is told of what.
+    pub notifications: NotificationPolicy,
 }
 
 /// The guards across services.

@@ -21,6 +21,9 @@ pub struct Reconfiguration {
     pub changed: Names,
     /// Whether what holds for all services together is another.
     pub is_fleet_changed: bool,
+    /// Whether others are told, or of something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub are_notifications_changed: bool,
 }
 
 /// Names of services, the first few of them.
@@ -71,6 +74,7 @@ impl Reconfiguration {
             removed: Names::of(gone.map(|(service, _)| service)),
             changed: Names::of(pairs().filter(is_another).map(|(service, _)| service)),
             is_fleet_changed: before.fleet != after.fleet || before.observe_first != after.observe_first,
+            are_notifications_changed: before.notifications != after.notifications,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::order::ServiceName;
+use shared::order::{OrderId, ServiceName};
 
 use super::attempts::Attempts;
 use super::availability::Availability;
@@ -18,6 +18,7 @@ use super::fleet::{Fleet, Pause};
 use super::health::{Health, HealthState};
 use super::idempotency::Keys;
 use super::incident::Incident;
+use super::notification::outbox::Notifications;
 use super::pages::PagedMap;
 use super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
 use super::totals::Totals;
@@ -56,6 +57,9 @@ pub struct State {
     /// Services that are no longer watched, by when they ceased to be; what is kept of them is in `services`.
     #[serde(default)]
     pub retired: Arc<VecDeque<ServiceName>>,
+    /// What people are told.
+    #[serde(default)]
+    pub notifications: Arc<Notifications>,
 }
 
 /// The durable state of one service.
@@ -92,6 +96,9 @@ pub struct Service {
     /// How much of the time it was up.
     #[serde(default)]
     pub availability: Availability,
+    /// The alarm that people have been told of it by, while it is in trouble.
+    #[serde(default)]
+    pub alarm: Option<OrderId>,
 }
 
 impl State {
@@ -104,7 +111,10 @@ impl State {
     pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
         self.facts += u64::from(!matches!(fact, Fact::CheckRollup(_)));
         match fact {
-            Fact::MonitorStarted { .. } => self.started_at = at,
+            Fact::MonitorStarted { .. } => {
+                self.started_at = at;
+                self.notifications_mut().begin_anew();
+            }
             Fact::ServiceError(error) => self.service_mut(&error.service).record_error(at, error),
             Fact::ServicePass { service, health, is_proof, .. } => {
                 self.service_mut(service).record_pass(health, *is_proof);
@@ -128,9 +138,10 @@ impl State {
                 service.attempts = Attempts { last: service.attempts.last, ..Attempts::default() };
             }
             Fact::Flapping { service, flapping } => self.service_mut(service).flapping.clone_from(flapping),
-            Fact::Reconfigured(_) => {}
+            Fact::Reconfigured(_) => self.notifications_mut().begin_anew(),
             Fact::ServiceWatched { service, is_watched } => self.set_watched(service, *is_watched),
             Fact::OwnNetwork(isolation) => {
+                self.notifications_mut().reach_again();
                 self.fleet_mut().isolation = Some(isolation.clone()).filter(|one| one.ended_at.is_none());
             }
             Fact::Storm(storm) => {
@@ -141,7 +152,10 @@ impl State {
             Fact::Resumed { service } => self.hold(service.as_ref(), None),
             Fact::GuardReset { guard, service: Some(service), .. } => self.service_mut(service).reset(*guard),
             Fact::GuardReset { guard, service: None, .. } => self.fleet_mut().reset(*guard),
+            Fact::Alarm(alarm) => self.apply_alarm(alarm),
+            Fact::Notification(notification) => self.notifications_mut().take(at, notification),
         }
+        self.leave_alarm(fact);
     }
 
     fn fleet_mut(&mut self) -> &mut Fleet {
@@ -155,7 +169,7 @@ impl State {
         }
     }
 
-    fn service_mut(&mut self, name: &ServiceName) -> &mut Service {
+    pub(super) fn service_mut(&mut self, name: &ServiceName) -> &mut Service {
         Arc::make_mut(self.services.entry(name))
     }
 

@@ -2,13 +2,16 @@
 
 mod company;
 mod conclude;
+mod deliver;
 mod event;
 mod heal;
 mod listen;
+mod notify;
 mod observe;
 mod reconfigure;
 mod request;
 mod roll_up;
+mod tell;
 mod verify;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -35,6 +38,7 @@ pub use event::{Answer, Event, Force, Resettable, Work};
 use company::Consultation;
 use conclude::Look;
 use listen::Beat;
+use notify::Notices;
 
 /// The pure core of health-monitor.
 #[derive(Debug)]
@@ -58,6 +62,7 @@ pub struct Supervisor {
     consultation: Consultation,
     /// Since when most services are up although a storm lasts.
     calm_since: Option<Timestamp>,
+    notices: Notices,
 }
 
 /// What is known of one service in memory only.
@@ -110,11 +115,13 @@ impl Supervisor {
             has_freed_a_turn: false,
             consultation: Consultation::default(),
             calm_since: None,
+            notices: Notices::new(services),
         }
     }
 
     /// The one way from a decision to the state.
     fn record(&mut self, fact: Fact, now: Timestamp, decided: &mut Decided) {
+        self.notice(&fact);
         self.state.apply(now, &fact);
         if let Some(place) = fact.service().and_then(|name| self.index.get(name)).copied() {
             self.has_freed_a_turn |= self.census.update(place, &self.service(place));
@@ -219,7 +226,10 @@ impl Supervisor {
             }
             Event::Resumed { .. } => self.resume(Some(service), now, decided),
             Event::Reset { guard, reason, .. } => self.reset(Some(service), guard, reason, now, decided),
-            Event::Consulted { .. } | Event::Reconfigured { .. } => {}
+            Event::Consulted { .. }
+            | Event::Reconfigured { .. }
+            | Event::Notified { .. }
+            | Event::Renewed { .. } => {}
         }
     }
 
@@ -228,6 +238,10 @@ impl Supervisor {
         match event {
             Event::Consulted { witnesses } => self.consulted(witnesses, now, decided),
             Event::Reconfigured { policy } => self.reconfigured(policy, now, decided),
+            Event::Notified { channel, notification_id, delivery } => {
+                self.notified(&channel, &notification_id, delivery, now, decided);
+            }
+            Event::Renewed { channel, delivery } => self.renewed(&channel, delivery),
             Event::Paused { kind, reason, until, .. } => self.pause(None, kind, reason, until, now, decided),
             Event::Resumed { .. } => self.resume(None, now, decided),
             Event::Reset { guard, reason, .. } => self.reset(None, guard, reason, now, decided),
@@ -289,6 +303,7 @@ impl Decider for Supervisor {
             None => self.handle_of_all(event, now, &mut decided),
         }
         self.settle_all(now, &mut decided);
+        self.notify(now, &mut decided);
         decided
     }
 
@@ -309,6 +324,7 @@ impl Decider for Supervisor {
         let started = schedule.start_due(now, |service| self.interval_if(service, has_room));
         self.schedule = schedule;
         self.start(started, now, &mut decided);
+        self.notify(now, &mut decided);
         decided
     }
 
@@ -322,7 +338,7 @@ impl Decider for Supervisor {
             *watch = Watch { unresolved_since: watch.unresolved_since, results: watch.results, ..began };
         }
         self.consultation = Consultation::default();
-        self.calm_since = None;
+        (self.calm_since, self.notices) = (None, Notices::default());
         self.take_census();
         let version = env!("CARGO_PKG_VERSION").into();
         self.record(Fact::MonitorStarted { version }, now, &mut decided);
@@ -332,7 +348,9 @@ impl Decider for Supervisor {
             self.interrupted(service, now, &mut decided);
             self.settle(service, now, &mut decided);
         }
+        self.notice_everything(now, &mut decided);
         self.settle_all(now, &mut decided);
+        self.notify(now, &mut decided);
         decided
     }
 
@@ -343,6 +361,7 @@ impl Decider for Supervisor {
             .chain(self.schedule.next())
             .chain(self.rollups.next())
             .chain(self.wakeup_of_all())
+            .chain(self.wakeup_of_notices())
             .min()
     }
 
@@ -355,6 +374,7 @@ impl Decider for Supervisor {
             checks: self.checks,
             in_flight: self.schedule.in_flight(),
             witnesses: Arc::clone(&self.consultation.witnesses),
+            unrenewed: Arc::clone(&self.notices.sending.unrenewed),
         }
     }
 
@@ -368,12 +388,13 @@ impl Decider for Supervisor {
 
     fn must_finish(work: &Work) -> bool {
         match work {
-            Work::Perform(_) => true,
+            Work::Perform(_) | Work::Notify(_) => true,
             Work::Probe { .. }
             | Work::Preflight { .. }
             | Work::Inspect { .. }
             | Work::Examine(_)
-            | Work::Consult { .. } => false,
+            | Work::Consult { .. }
+            | Work::Renew { .. } => false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The immutable snapshot that the API, the metrics and the pages read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::fleet::{Pause, PauseKind, pause_in_force};
 use super::guard::{self, Refusal};
 use super::health::HealthState;
 use super::network::Witness;
+use super::notification::channel::ChannelName;
 use super::pages::PagedVec;
 use super::policy::{Policy, ServicePolicy};
 use super::reading::Reading;
@@ -32,6 +34,8 @@ pub struct View {
     pub in_flight: usize,
     /// What the witnesses of our own network last said.
     pub witnesses: Arc<Vec<Witness>>,
+    /// Why the alerts that last could not be renewed, of channels where that is so.
+    pub unrenewed: Arc<BTreeMap<ChannelName, String>>,
 }
 
 /// What was last seen of one service.

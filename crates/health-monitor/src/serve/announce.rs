@@ -10,6 +10,7 @@ use super::reachability::Reachability;
 use super::reload::Reload;
 use crate::config::Config;
 use crate::domain::network::QUORUM;
+use crate::domain::notification::channel::ChannelPolicy;
 use crate::domain::supervisor::Supervisor;
 
 /// The first line of the log.
@@ -67,6 +68,7 @@ pub(super) fn checks(
     }
     checks.push(reload.check());
     checks.extend(guards(engine));
+    checks.extend(notifications(engine));
     checks.extend(shipping.map(|shipping| shared::shipping::check(&shipping.borrow(), cursor)));
     checks
 }
@@ -111,4 +113,28 @@ fn guards(engine: &Handle<Supervisor>) -> Vec<Check> {
             "not paused".to_owned(),
         ),
     ]
+}
+
+/// Whether people can be told. A channel that fails makes the daemon no less ready.
+fn notifications(engine: &Handle<Supervisor>) -> Option<Check> {
+    let view = engine.view();
+    let channels = &view.policy.notifications.channels;
+    let failing = |channel: &ChannelPolicy| {
+        let queue = view.state.notifications.queues.get(&channel.name);
+        let reason =
+            queue.and_then(|queue| queue.failing.as_ref()).or_else(|| view.unrenewed.get(&channel.name))?;
+        Some(format!("{}: {reason}", channel.name))
+    };
+    let failing: Vec<String> = channels.iter().filter_map(failing).collect();
+    let detail = match failing.as_slice() {
+        [] => format!("{} channels", channels.len()),
+        some => some.join("; "),
+    };
+    let ok = failing.is_empty();
+    (!channels.is_empty()).then_some(Check {
+        name: "notifications",
+        ok,
+        is_required: false,
+        detail: Some(detail),
+    })
 }

@@ -7,6 +7,8 @@ use crate::domain::fleet::Storm;
 use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
 use crate::domain::network::Isolation;
+use crate::domain::notification::alarm::Alarm;
+use crate::domain::notification::{Notification, NotificationStatus};
 use crate::domain::reconfiguration::Reconfiguration;
 use crate::domain::recovery::{Guard, Outcome, Phase, Recovery};
 
@@ -68,13 +70,59 @@ pub(super) fn fact(fact: &Fact) {
             let (guard, service, reason) = (guard.as_str(), name_of(service.as_ref()), reason.as_deref());
             tracing::warn!(service, guard, reason, "guard reset by a person");
         }
+        Fact::Alarm(alarm) => self::alarm(alarm),
+        Fact::Notification(notification) => self::notification(notification),
+    }
+}
+
+fn alarm(alarm: &Alarm) {
+    let (alarm_id, scope, severity) = (alarm.alarm_id, alarm.scope.as_str(), alarm.severity.as_str());
+    let (service, services) = (alarm.services.first().map(ServiceName::as_str), alarm.services.len());
+    match alarm.ended_at {
+        None => tracing::warn!(%alarm_id, scope, severity, service, services, "people are to be told"),
+        Some(_) => tracing::info!(%alarm_id, scope, service, services, "what people were told of is over"),
+    }
+}
+
+fn notification(one: &Notification) {
+    let (id, channel, kind) = (&one.notification_id, &one.channel, one.kind.as_str());
+    let (title, attempts, reason) = (&one.title, one.attempts, one.reason.as_deref());
+    match one.status {
+        NotificationStatus::Queued if attempts == 0 => {
+            tracing::debug!(notification_id = id, %channel, kind, title, "notification queued");
+        }
+        NotificationStatus::Queued => {
+            tracing::warn!(notification_id = id, %channel, kind, attempts, reason, "notification not taken, sent again later");
+        }
+        NotificationStatus::Sending => {
+            tracing::debug!(notification_id = id, %channel, kind, attempts, "notification is being sent");
+        }
+        NotificationStatus::Delivered => {
+            tracing::info!(notification_id = id, %channel, kind, title, attempts, "notification delivered");
+        }
+        NotificationStatus::GivenUp | NotificationStatus::Dropped => {
+            let status = one.status.as_str();
+            tracing::error!(notification_id = id, %channel, kind, title, status, attempts, reason, "notification not delivered");
+        }
+        NotificationStatus::Cancelled => {
+            tracing::info!(notification_id = id, %channel, kind, title, reason, "notification cancelled");
+        }
     }
 }
 
 fn reconfigured(change: &Reconfiguration) {
     let (added, removed, changed) = (change.added.told(), change.removed.told(), change.changed.told());
     let (services, fleet_changed) = (change.services, change.is_fleet_changed);
-    tracing::info!(services, added, removed, changed, fleet_changed, "another configuration holds");
+    let notifications_changed = change.are_notifications_changed;
+    tracing::info!(
+        services,
+        added,
+        removed,
+        changed,
+        fleet_changed,
+        notifications_changed,
+        "another configuration holds"
+    );
 }
 
 fn own_network(isolation: &Isolation) {

@@ -36,7 +36,8 @@ impl Effective {
     pub fn new(section: &'static Section, mut root: Group) -> Self {
         let mut members = BTreeMap::new();
         for below in section.sections {
-            let named = root.members.remove(below.key).into_iter().flatten().map(|member| Named {
+            let Some(all) = root.members.remove(below.key) else { continue };
+            let named = all.into_iter().map(|member| Named {
                 name: member.name.into(),
                 origin: member.origin,
                 kept: Kept::of(below, member.group),
@@ -67,9 +68,10 @@ impl Effective {
     /// place and name.
     pub fn to_json(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> serde_json::Value {
         let mut shown = self.root.clone();
-        for below in self.section.sections.iter().filter(|below| below.members_at_most.is_some()) {
-            let named = self.members.get(below.key).into_iter().flatten().enumerate();
-            let chosen = named.filter(|(place, named)| wanted(below.key, *place, &named.name));
+        for below in self.section.sections {
+            let Some(all) = self.members.get(below.key) else { continue };
+            let chosen =
+                all.iter().enumerate().filter(|(place, named)| wanted(below.key, *place, &named.name));
             let members = chosen.map(|(_, named)| self.whole(below, named)).collect();
             shown.members.insert(below.key, members);
         }

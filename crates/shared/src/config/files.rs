@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 
+/// Largest file that holds one value; Kubernetes and Docker take no larger secret than 1 MiB, and a list of tokens is far
+/// below this.
+const MAX_VALUE: u64 = 64 * 1024;
+
 /// What was read. Clones share it, so that whoever reads the same sources again gets the same configuration, whatever
 /// has become of the files.
 #[derive(Clone, Default)]
@@ -22,6 +26,16 @@ impl fmt::Debug for Files {
 }
 
 impl Files {
+    /// The text of a file that holds one value; the error is a sentence.
+    pub fn value(&self, path: &str) -> Result<SecretString, String> {
+        let text = self.text(Path::new(path.trim()), MAX_VALUE);
+        let text = text.map_err(|reason| format!("the file {reason}"))?;
+        if text.expose_secret().trim().is_empty() {
+            return Err("the file is empty".into());
+        }
+        Ok(text)
+    }
+
     /// The text of a file of at most so many bytes; the error is a sentence without its subject.
     pub(super) fn text(&self, path: &Path, most: u64) -> Result<SecretString, String> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

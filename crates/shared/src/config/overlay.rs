@@ -1,9 +1,8 @@
 //! Flags and environment variables, laid over what the file says.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::fault::{Fault, Faults};
 use super::files::Files;
@@ -11,10 +10,6 @@ use super::group::{Group, Settled};
 use super::setting::{Section, Setting};
 use super::source::{Origin, Sources};
 use super::value::parse;
-
-/// Largest file that a `_FILE` variable may name; Kubernetes and Docker take no larger secret than 1 MiB, and
-/// a list of tokens is far below this.
-const MAX_NAMED_FILE: u64 = 64 * 1024;
 
 /// Lays one layer after the other over the group, weakest first.
 pub(super) fn overlay(section: &Section, sources: &Sources, group: &mut Group, faults: &mut Faults) {
@@ -113,18 +108,10 @@ fn settle(setting: &Setting, text: &str, origin: Origin) -> Result<Settled, Box<
 
 fn from_file(setting: &Setting, path: &str, named_by: Origin, files: &Files) -> Result<Settled, Box<Fault>> {
     let origin = Origin::NamedFile { named_by: Box::new(named_by), path: path.to_owned() };
-    match text_of(path.trim(), files) {
+    match files.value(path) {
         Ok(text) => settle(setting, text.expose_secret(), origin),
         Err(reason) => Err(Box::new(Fault::new(setting.key, reason).from_origin(origin))),
     }
-}
-
-fn text_of(path: &str, files: &Files) -> Result<SecretString, String> {
-    let text = files.text(Path::new(path), MAX_NAMED_FILE).map_err(|reason| format!("the file {reason}"))?;
-    if text.expose_secret().trim().is_empty() {
-        return Err("the file is empty".into());
-    }
-    Ok(text)
 }
 
 /// Fills in the defaults of this section and of every one below it.

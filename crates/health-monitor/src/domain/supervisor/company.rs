@@ -208,7 +208,9 @@ impl Supervisor {
             | Fact::Flapping { .. }
             | Fact::Pause(_)
             | Fact::Resumed { .. }
-            | Fact::GuardReset { .. } => false,
+            | Fact::GuardReset { .. }
+            | Fact::Alarm(_)
+            | Fact::Notification(_) => false,
         };
         let place = fact.service().filter(|_| is_up).and_then(|name| self.index.get(name)).copied()?;
         (self.policy.dependencies.needed_by(place) > 0).then_some(place)
@@ -283,6 +285,8 @@ fn frees_everybody(fact: &Fact) -> bool {
         | Fact::ServiceWatched { .. }
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
-        | Fact::Pause(_) => false,
+        | Fact::Pause(_)
+        | Fact::Alarm(_)
+        | Fact::Notification(_) => false,
     }
 }

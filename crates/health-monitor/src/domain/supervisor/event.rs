@@ -12,6 +12,8 @@ use super::super::fleet::PauseKind;
 use super::super::guard::GuardInputs;
 use super::super::idempotency::IdempotencyKey;
 use super::super::network::Witness;
+use super::super::notification::channel::ChannelName;
+use super::super::notification::{Delivery, Notification};
 use super::super::policy::Policy;
 use super::super::reading::Measured;
 use super::super::recovery::Guard;
@@ -117,6 +119,22 @@ pub enum Event {
         /// The new ones, of all services.
         policy: Arc<Policy>,
     },
+    /// A message was sent, or could not be.
+    Notified {
+        /// Through which channel.
+        channel: ChannelName,
+        /// Which message.
+        notification_id: String,
+        /// What became of the attempt.
+        delivery: Delivery,
+    },
+    /// A channel was told again of everything that lasts, or could not be.
+    Renewed {
+        /// Which channel.
+        channel: ChannelName,
+        /// What became of the attempt.
+        delivery: Delivery,
+    },
     /// A person holds healing back.
     Paused {
         /// Which service; none for all.
@@ -210,7 +228,10 @@ impl Event {
             Self::Paused { service, .. } | Self::Resumed { service } | Self::Reset { service, .. } => {
                 service.as_ref()
             }
-            Self::Consulted { .. } | Self::Reconfigured { .. } => None,
+            Self::Consulted { .. }
+            | Self::Reconfigured { .. }
+            | Self::Notified { .. }
+            | Self::Renewed { .. } => None,
         }
     }
 }
@@ -291,5 +312,14 @@ pub enum Work {
         service: ServiceName,
         /// For which recovery.
         recovery_id: OrderId,
+    },
+    /// Send a message to people; comes back as [`Event::Notified`].
+    Notify(Box<Notification>),
+    /// Tell a channel again of everything that lasts; comes back as [`Event::Renewed`].
+    Renew {
+        /// Which channel.
+        channel: ChannelName,
+        /// What lasts.
+        lasting: Vec<Notification>,
     },
 }

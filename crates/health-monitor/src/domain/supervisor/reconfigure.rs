@@ -42,6 +42,7 @@ impl Supervisor {
             self.watches[place].beat = None;
         }
         self.take_census();
+        self.notice_everything(now, decided);
         for place in 0..self.policy.services.len() {
             self.settle(place, now, decided);
         }
