@@ -26,6 +26,7 @@ mod receivers;
 mod recreation;
 mod relay;
 mod reload;
+mod restraint;
 mod scale;
 mod search_server;
 mod settings;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use health_monitor::domain::recovery::Guard;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
@@ -160,5 +162,30 @@ fn every_index_field_is_documented_and_no_other() {
         let fields: BTreeSet<String> = (stream.properties)().as_object().unwrap().keys().cloned().collect();
         let own = fields.into_iter().filter(|field| !common.contains(&field.as_str())).collect();
         assert_eq!(first_column(section), own, "{}", stream.name);
+    }
+}
+
+#[test]
+fn every_guard_is_explained_and_has_a_scenario_and_a_story() {
+    let (page, api) = (document("guards.md"), document("api.md"));
+    let stories = rust_files(&root().join("tests/stories"));
+    let mut shown = BTreeSet::new();
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(|cell| cell.trim()).collect();
+        let [rule, _, scenario, story] = cells[..] else { panic!("{row}") };
+        let (scenario, story) = (scenario.trim_matches('`'), story.trim_matches('`'));
+        let golden = root().join("tests/scenarios").join(format!("{scenario}.golden"));
+        let golden = fs::read_to_string(&golden).unwrap_or_else(|_| panic!("{rule}: no scenario {scenario}"));
+        let is_told = stories.iter().any(|(_, text)| text.contains(&format!("fn {story}(")));
+        assert!(is_told, "{rule}: no story {story}");
+        if let Some(guard) = rule.strip_prefix('`').and_then(|rule| rule.split('`').next()) {
+            let shows_it = golden.contains(&format!(" by {guard}"));
+            assert!(shows_it || rule.contains(':'), "{rule}: {scenario} does not show it");
+            shown.insert(guard.to_owned());
+        }
+    }
+    for guard in Guard::ALL.map(Guard::as_str) {
+        assert!(shown.contains(guard), "docs/guards.md has no scenario and story of {guard}");
+        assert!(api.contains(&format!("`{guard}`")), "docs/api.md does not explain {guard}");
     }
 }

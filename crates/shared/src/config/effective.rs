@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use super::fault::Faults;
 use super::group::{Group, Member, Settled};
-use super::overlay::{fill_defaults, inherit};
+use super::overlay::{Defaults, inherit};
 use super::print::print_json;
 use super::setting::{Section, Setting};
 use super::source::Origin;
+use super::value::Value;
 
 /// Settled values without those that follow from the table or the root: of thousands of members the whole would be
 /// larger than the rest of a daemon.
 pub struct Effective {
     section: &'static Section,
+    defaults: Defaults,
     root: Group,
     members: BTreeMap<&'static str, Vec<Named>>,
 }
@@ -34,17 +36,19 @@ struct Kept {
 impl Effective {
     /// Keeps these values of this table.
     pub fn new(section: &'static Section, mut root: Group) -> Self {
+        // What they may find has been told when the configuration was read.
+        let defaults = Defaults::of(section, &mut Faults::default());
         let mut members = BTreeMap::new();
-        for below in section.sections {
-            let Some(all) = root.members.remove(below.key) else { continue };
+        for (key, defaults) in defaults.all_below() {
+            let Some(all) = root.members.remove(key) else { continue };
             let named = all.into_iter().map(|member| Named {
                 name: member.name.into(),
                 origin: member.origin,
-                kept: Kept::of(below, member.group),
+                kept: Kept::of(defaults, member.group),
             });
-            members.insert(below.key, named.collect());
+            members.insert(key, named.collect());
         }
-        Self { section, root, members }
+        Self { section, defaults, root, members }
     }
 
     /// The same with these settings of the root as they are in another one.
@@ -81,23 +85,26 @@ impl Effective {
     /// The member with what was left out.
     fn whole(&self, section: &Section, named: &Named) -> Member {
         let mut group = named.kept.to_group();
-        // What they may find has been told when the configuration was read.
-        fill_defaults(section, &mut group, &mut Faults::default());
+        if let Some(defaults) = self.defaults.below(section.key) {
+            defaults.fill(&mut group);
+        }
         inherit(section, &self.root.values, &mut group);
         Member { name: named.name.to_string(), origin: named.origin.clone(), group }
     }
 }
 
 impl Kept {
-    fn of(section: &Section, group: Group) -> Self {
-        let values = group.values.into_iter().filter(|(key, settled)| {
-            let setting = section.settings().find(|setting| setting.key == *key);
-            setting.is_none_or(|setting| !follows(setting, settled))
+    fn of(defaults: &Defaults, mut group: Group) -> Self {
+        let values = defaults.values.iter().filter_map(|(setting, default)| {
+            let (key, settled) = group.values.remove_entry(setting.key)?;
+            (!follows(setting, default.as_ref(), &settled)).then_some((key, settled))
         });
+        let values = values.collect();
         let mut sections = group.sections;
-        let below = section.sections.iter();
-        let below = below.filter_map(|one| Some((one.key, Self::of(one, sections.remove(one.key)?))));
-        Self { values: values.collect(), sections: below.collect() }
+        let below = defaults.all_below();
+        let below =
+            below.filter_map(|(key, defaults)| Some((key, Self::of(defaults, sections.remove(key)?))));
+        Self { values, sections: below.collect() }
     }
 
     fn to_group(&self) -> Group {
@@ -110,12 +117,10 @@ impl Kept {
 }
 
 /// Whether the table or the root gives this value again.
-fn follows(setting: &Setting, settled: &Settled) -> bool {
+fn follows(setting: &Setting, default: Option<&Value>, settled: &Settled) -> bool {
     match settled.origin {
         Origin::Inherited(key) => setting.inherits == Some(key),
-        Origin::Default => setting.default.is_some_and(|default| {
-            setting.parse(default).is_ok_and(|default| default.shown() == settled.value.shown())
-        }),
+        Origin::Default => default.is_some_and(|default| default.is(&settled.value)),
         Origin::Flag(_)
         | Origin::Variable(_)
         | Origin::NamedFile { .. }

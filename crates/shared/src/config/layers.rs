@@ -2,7 +2,7 @@
 
 use super::fault::{Faults, Warning};
 use super::group::Group;
-use super::overlay::{fill_defaults, inherit, overlay};
+use super::overlay::{Defaults, inherit, overlay};
 use super::setting::Section;
 use super::source::Sources;
 use super::suggest::is_misspelling;
@@ -39,10 +39,11 @@ pub fn load(section: &Section, sources: &Sources, derive: impl FnOnce(&mut Group
         }
     }
     overlay(section, sources, &mut loaded.root, &mut loaded.faults);
-    fill_defaults(section, &mut loaded.root, &mut loaded.faults);
+    let defaults = Defaults::of(section, &mut loaded.faults);
+    defaults.fill(&mut loaded.root);
     derive(&mut loaded.root);
     // Once more, for the groups that were derived.
-    fill_defaults(section, &mut loaded.root, &mut loaded.faults);
+    defaults.fill(&mut loaded.root);
     let values = loaded.root.values.clone();
     inherit(section, &values, &mut loaded.root);
     loaded.warnings = misspelt_variables(section, sources);

@@ -9,7 +9,7 @@ use super::files::Files;
 use super::group::{Group, Settled};
 use super::setting::{Section, Setting};
 use super::source::{Origin, Sources};
-use super::value::parse;
+use super::value::{Value, parse};
 
 /// Lays one layer after the other over the group, weakest first.
 pub(super) fn overlay(section: &Section, sources: &Sources, group: &mut Group, faults: &mut Faults) {
@@ -114,20 +114,48 @@ fn from_file(setting: &Setting, path: &str, named_by: Origin, files: &Files) -> 
     }
 }
 
-/// Fills in the defaults of this section and of every one below it.
-pub(super) fn fill_defaults(section: &Section, group: &mut Group, faults: &mut Faults) {
-    for setting in section.settings() {
-        let Some(default) = setting.default.filter(|_| !group.values.contains_key(setting.key)) else {
-            continue;
+/// The constant defaults of a section and of those below it, read once: there may be thousands of groups.
+pub(super) struct Defaults {
+    pub(super) values: Vec<(&'static Setting, Option<Value>)>,
+    below: Vec<(&'static str, Defaults)>,
+}
+
+impl Defaults {
+    /// Reads them; one that is no value of its setting is a fault.
+    pub(super) fn of(section: &Section, faults: &mut Faults) -> Self {
+        let mut read = |setting: &'static Setting| {
+            let settled = settle(setting, setting.default?, Origin::Default);
+            settled.map_err(|fault| faults.push(*fault)).ok().map(|settled| settled.value)
         };
-        match settle(setting, default, Origin::Default) {
-            Ok(settled) => {
-                group.values.insert(setting.key, settled);
-            }
-            Err(fault) => faults.push(*fault),
+        let values = section.settings().map(|setting| (setting, read(setting))).collect();
+        let below = section.sections.iter().map(|below| (below.key, Self::of(below, faults))).collect();
+        Self { values, below }
+    }
+
+    /// Those of the sections below, by their keys.
+    pub(super) fn all_below(&self) -> impl Iterator<Item = (&'static str, &Self)> {
+        self.below.iter().map(|(key, defaults)| (*key, defaults))
+    }
+
+    /// Those of a section below.
+    pub(super) fn below(&self, key: &str) -> Option<&Self> {
+        self.below.iter().find(|(below, _)| *below == key).map(|(_, defaults)| defaults)
+    }
+
+    /// Fills them in, in this group and in every one below it.
+    pub(super) fn fill(&self, group: &mut Group) {
+        for (setting, default) in &self.values {
+            let Some(value) = default.as_ref().filter(|_| !group.values.contains_key(setting.key)) else {
+                continue;
+            };
+            group.settle(setting.key, value.clone(), Origin::Default);
+        }
+        for (key, defaults) in &self.below {
+            let one = group.sections.get_mut(key).into_iter();
+            let members = group.members.get_mut(key).into_iter().flatten().map(|member| &mut member.group);
+            one.chain(members).for_each(|group| defaults.fill(group));
         }
     }
-    for_each_below(section, group, &mut |section, group| fill_defaults(section, group, faults));
 }
 
 /// Lets settings below the root take the value of the root that they inherit.

@@ -74,6 +74,34 @@ fn shown_words(words: &[String]) -> Vec<String> {
     shown.collect()
 }
 
+impl Value {
+    /// Whether it is the same value; never of what must not be shown.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Boolean(one), Self::Boolean(other)) => one == other,
+            (Self::Whole(one), Self::Whole(other)) => one == other,
+            (Self::Seconds(one), Self::Seconds(other)) => one == other,
+            (Self::Address(one), Self::Address(other)) => one == other,
+            (Self::Url(one), Self::Url(other)) => one == other,
+            (Self::Words(one), Self::Words(other)) => one == other,
+            (
+                Self::Text(_)
+                | Self::Secret(_)
+                | Self::Boolean(_)
+                | Self::Whole(_)
+                | Self::Seconds(_)
+                | Self::Address(_)
+                | Self::Url(_)
+                | Self::SecretUrl(_)
+                | Self::Words(_)
+                | Self::SecretWords(_),
+                _,
+            ) => false,
+        }
+    }
+}
+
 impl Setting {
     /// Reads a text as this setting demands; the error says what is wrong with it.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
