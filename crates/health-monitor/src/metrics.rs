@@ -11,11 +11,12 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use shared::elasticsearch::ShippingCollector;
 use shared::engine::Handle;
+use shared::http::metrics::{counter, counters, gauge, gauges};
 use shared::order::Action;
 
 use crate::domain::recovery::Guard;
@@ -146,44 +147,6 @@ impl ViewCollector {
         let writable = i64::from(journal.failure.is_none());
         gauge(&mut encoder, "health_monitor_journal_writable", "Whether facts can be recorded", writable)
     }
-}
-
-fn gauges<'a>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    label: &str,
-    values: impl Iterator<Item = (&'a str, i64)>,
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    for (value, number) in values {
-        ConstGauge::new(number).encode(family.encode_family(&[(label, value)])?)?;
-    }
-    Ok(())
-}
-
-fn counters<const N: usize>(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    label: &str,
-    values: [(&str, u64); N],
-) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (value, number) in values {
-        ConstCounter::new(number).encode(family.encode_family(&[(label, value)])?)?;
-    }
-    Ok(())
-}
-
-fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, number: u64) -> fmt::Result {
-    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    ConstCounter::new(number).encode(metric)
-}
-
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, number: i64) -> fmt::Result {
-    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    ConstGauge::new(number).encode(metric)
 }
 
 /// Registers what is read from elsewhere whenever it is asked: the views, and the shipping where there is one.

@@ -1,5 +1,16 @@
 //! Learns from the usage of services, changes what is slow or failing, and takes back what does not help.
 //!
-//! [`domain`] decides; everything else is an edge.
+//! [`domain`] decides; everything else is an edge: [`api`] towards services and people, [`documents`] towards
+//! Elasticsearch, [`metrics`] towards Prometheus.
 
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod documents;
 pub mod domain;
+pub mod metrics;
+pub mod perform;
+mod run;
+mod serve;
+
+pub use run::run;

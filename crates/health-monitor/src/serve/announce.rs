@@ -21,20 +21,13 @@ pub(super) fn started(config: &Config, listener: &TcpListener, engine: &Handle<S
         config.policy.services.iter().map(|service| service.target.backend.as_str()).collect();
     let modes: std::collections::BTreeSet<&str> =
         config.policy.services.iter().map(|service| service.mode.as_str()).collect();
-    let access = if !config.foundation.access.tokens.is_empty() {
-        "token"
-    } else if config.foundation.access.allow_unauthenticated {
-        "anybody"
-    } else {
-        "this host"
-    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address,
         services = config.policy.services.len(),
         backends = backends.into_iter().collect::<Vec<_>>().join(","),
         modes = modes.into_iter().collect::<Vec<_>>().join(","),
-        healing_may_be_requested_by = access,
+        healing_may_be_requested_by = config.foundation.access.requested_by(),
         data_dir = %config.foundation.data_dir.display(),
         journal_bytes = engine.journal().bytes,
         elasticsearch = %elasticsearch(config),

@@ -47,7 +47,7 @@ pub enum Fact {
     /// The settings of a service were changed.
     ChangeApplied(Box<Change>),
     /// A change was taken back.
-    ChangeRolledBack(Box<Rollback>),
+    ChangeRolledBack(Box<RolledBack>),
     /// An instance has fetched a version of its settings for the first time.
     SettingsDelivered {
         /// The service.
@@ -61,6 +61,15 @@ pub enum Fact {
     Paused(Pause),
     /// Changes go on.
     Resumed,
+}
+
+/// That a change was taken back, and the recommendation as it was then.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RolledBack {
+    /// The rollback.
+    pub rollback: Rollback,
+    /// The recommendation whose change it was.
+    pub recommendation: Recommendation,
 }
 
 /// What an analysis gave.

@@ -86,6 +86,11 @@ impl Settings {
         self.by_service.iter()
     }
 
+    /// Whether nothing was changed between this and its clone.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.by_service, &other.by_service)
+    }
+
     /// Services that are, or once were, told something.
     pub fn len(&self) -> usize {
         self.by_service.len()

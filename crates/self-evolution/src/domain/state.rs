@@ -73,7 +73,8 @@ impl State {
                 });
                 self.changes.put((**change).clone());
             }
-            Fact::ChangeRolledBack(rollback) => {
+            Fact::ChangeRolledBack(rolled_back) => {
+                let rollback = &rolled_back.rollback;
                 let id = &rollback.recommendation_id;
                 self.totals.rolled_back += 1;
                 if let Some(change) = self.changes.of(id) {
@@ -83,7 +84,7 @@ impl State {
                 self.recommendations.change(id, |recommendation| {
                     recommendation.becomes(Status::RolledBack, at, rollback.reason.clone());
                 });
-                self.changes.roll_back((**rollback).clone());
+                self.changes.roll_back(rollback.clone());
             }
             Fact::SettingsDelivered { service, instance, version } => {
                 self.settings.deliver(service, instance, Delivery { version: *version, at });

@@ -60,6 +60,7 @@ fn direct_flag(setting: &Setting) -> Arg {
         Kind::Boolean => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
         Kind::Text
         | Kind::Whole { .. }
+        | Kind::Number { .. }
         | Kind::Seconds { .. }
         | Kind::Choice(_)
         | Kind::Address
@@ -74,6 +75,7 @@ fn value_name(setting: &Setting) -> String {
         Kind::Text => "TEXT".into(),
         Kind::Boolean => "true|false".into(),
         Kind::Whole { .. } => setting.unit.unwrap_or("number").to_ascii_uppercase(),
+        Kind::Number { .. } => "NUMBER".into(),
         Kind::Seconds { .. } => "SECONDS".into(),
         Kind::Choice(words) => words.join("|"),
         Kind::Address => "ADDRESS".into(),

@@ -105,6 +105,11 @@ impl Group {
         if let Value::Whole(value) = self.value(key)? { Some(*value) } else { None }
     }
 
+    /// The number of this key.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        if let Value::Number(value) = self.value(key)? { Some(*value) } else { None }
+    }
+
     /// The length of time of this key.
     pub fn seconds(&self, key: &str) -> Option<Duration> {
         if let Value::Seconds(value) = self.value(key)? { Some(*value) } else { None }

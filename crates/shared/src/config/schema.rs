@@ -55,7 +55,9 @@ fn property(setting: &Setting) -> Value {
         Kind::Text | Kind::Address => json!({ "type": "string" }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Whole { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Kind::Seconds { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
+        Kind::Number { min, max } | Kind::Seconds { min, max } => {
+            json!({ "type": "number", "minimum": min, "maximum": max })
+        }
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Url => json!({ "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" }),
         Kind::UrlOf(schemes) => {
@@ -89,7 +91,7 @@ fn description(setting: &Setting) -> String {
 
 fn typed(kind: Kind, default: &str) -> Value {
     match kind {
-        Kind::Boolean | Kind::Whole { .. } | Kind::Seconds { .. } => {
+        Kind::Boolean | Kind::Whole { .. } | Kind::Number { .. } | Kind::Seconds { .. } => {
             serde_json::from_str(default).unwrap_or_else(|_| default.into())
         }
         Kind::Text | Kind::Choice(_) | Kind::Address | Kind::Url | Kind::UrlOf(_) | Kind::Words => {

@@ -14,6 +14,13 @@ pub enum Kind {
         /// The most that is taken.
         max: u64,
     },
+    /// A number, decimals allowed.
+    Number {
+        /// The least that is taken.
+        min: f64,
+        /// The most that is taken.
+        max: f64,
+    },
     /// A length of time in seconds, decimals allowed.
     Seconds {
         /// The least that is taken.
@@ -78,6 +85,7 @@ impl Setting {
             Kind::Text
             | Kind::Boolean
             | Kind::Whole { .. }
+            | Kind::Number { .. }
             | Kind::Choice(_)
             | Kind::Address
             | Kind::Url

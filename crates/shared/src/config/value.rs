@@ -22,6 +22,8 @@ pub enum Value {
     Boolean(bool),
     /// A whole number.
     Whole(u64),
+    /// A number.
+    Number(f64),
     /// A length of time.
     Seconds(Duration),
     /// An IP address with a port.
@@ -44,6 +46,7 @@ impl Value {
             Self::Secret(_) | Self::SecretWords(_) => "***".into(),
             Self::Boolean(value) => (*value).into(),
             Self::Whole(value) => (*value).into(),
+            Self::Number(value) => (*value).into(),
             Self::Seconds(value) if value.subsec_nanos() == 0 => value.as_secs().into(),
             Self::Seconds(value) => value.as_secs_f64().into(),
             Self::Address(value) => value.to_string().into(),
@@ -141,6 +144,7 @@ pub(super) fn parse(text: &str, setting: &Setting) -> Result<Value, Refusal> {
         },
         Kind::Boolean => parse_boolean(text),
         Kind::Whole { min, max } => parse_whole(text, min, max),
+        Kind::Number { min, max } => parse_number(text, min, max),
         Kind::Seconds { min, max } => parse_seconds(text, min, max),
         Kind::Choice(words) => parse_choice(text, words),
         Kind::Address => parse_address(text),
@@ -166,6 +170,13 @@ fn parse_whole(text: &str, min: u64, max: u64) -> Result<Value, Refusal> {
     match text.parse::<u64>() {
         Ok(value) if (min..=max).contains(&value) => Ok(Value::Whole(value)),
         Ok(_) | Err(_) => Err(expected.into()),
+    }
+}
+
+fn parse_number(text: &str, min: f64, max: f64) -> Result<Value, Refusal> {
+    match text.parse::<f64>() {
+        Ok(value) if (min..=max).contains(&value) => Ok(Value::Number(value)),
+        Ok(_) | Err(_) => Err(format!("must be a number from {min} to {max}").into()),
     }
 }
 

@@ -136,15 +136,19 @@ fn value_of(setting: &Setting, node: &Node) -> Result<Option<Value>, Refusal> {
         Tree::Text(text) => parse(text, setting).map(Some),
         Tree::Boolean(value) => match setting.kind {
             Kind::Boolean => Ok(Some(Value::Boolean(*value))),
-            Kind::Whole { .. } | Kind::Seconds { .. } => parse(&value.to_string(), setting).map(Some),
+            Kind::Whole { .. } | Kind::Number { .. } | Kind::Seconds { .. } => {
+                parse(&value.to_string(), setting).map(Some)
+            }
             Kind::Text | Kind::Choice(_) | Kind::Address | Kind::Url | Kind::UrlOf(_) | Kind::Words => {
                 Err(unquoted())
             }
         },
         Tree::Number(number) => match setting.kind {
-            Kind::Boolean | Kind::Whole { .. } | Kind::Seconds { .. } | Kind::Choice(_) => {
-                parse(number, setting).map(Some)
-            }
+            Kind::Boolean
+            | Kind::Whole { .. }
+            | Kind::Number { .. }
+            | Kind::Seconds { .. }
+            | Kind::Choice(_) => parse(number, setting).map(Some),
             // 1.10 would arrive as 1.1, so a number is never taken for text.
             Kind::Text | Kind::Address | Kind::Url | Kind::UrlOf(_) | Kind::Words => Err(unquoted()),
         },

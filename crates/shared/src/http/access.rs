@@ -66,6 +66,17 @@ pub struct AccessSettings {
     pub mutations_per_minute: u32,
 }
 
+impl AccessSettings {
+    /// Who may change something, in one word for the log.
+    pub fn requested_by(&self) -> &'static str {
+        match (self.tokens.is_empty(), self.allow_unauthenticated) {
+            (false, _) => "token",
+            (true, true) => "anybody",
+            (true, false) => "this host",
+        }
+    }
+}
+
 impl Default for AccessSettings {
     fn default() -> Self {
         Self { tokens: Vec::new(), allow_unauthenticated: false, mutations_per_minute: MUTATIONS_PER_MINUTE }

@@ -1,5 +1,7 @@
 //! `/metrics`: the registry in the Prometheus text format 0.0.4, or in OpenMetrics when it is asked for.
 
+mod encode;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use encode::{counter, counters, gauge, gauges};
 
 use super::problem::{Problem, ProblemBody};
 

@@ -4,7 +4,7 @@ use shared::clock::Timestamp;
 use shared::engine::Decision;
 
 use super::super::change::{Applied, Baseline, Change, Rollback, Trigger};
-use super::super::fact::Fact;
+use super::super::fact::{Fact, RolledBack};
 use super::super::playbook::{action_of, changes, in_words};
 use super::super::recommendation::{Recommendation, RecommendationId, Status};
 use super::super::setting::{MOST_SERVICES, SettingChange};
@@ -74,8 +74,9 @@ impl Evolution {
         let mut decision = Decision::default();
         decision.answer = Some(match self.rollback_of(id, reason, now) {
             Ok(rollback) => {
-                self.record(&mut decision, now, Fact::ChangeRolledBack(Box::new(rollback.clone())));
-                Answer::RolledBack(Box::new(rollback))
+                let answer = Answer::RolledBack(Box::new(rollback.rollback.clone()));
+                self.record(&mut decision, now, Fact::ChangeRolledBack(Box::new(rollback)));
+                answer
             }
             Err(refusal) => Answer::Refused(refusal),
         });
@@ -87,7 +88,7 @@ impl Evolution {
         id: &RecommendationId,
         reason: String,
         now: Timestamp,
-    ) -> Result<Rollback, Refusal> {
+    ) -> Result<RolledBack, Refusal> {
         let recommendation = self.state.recommendations.get(id).ok_or(Refusal::Unknown)?;
         if recommendation.status != Status::Applied {
             return Err(Refusal::NotApplied(recommendation.status));
@@ -102,13 +103,14 @@ impl Evolution {
                 return Err(Refusal::Superseded(reason));
             }
         }
-        Ok(Rollback {
+        let rollback = Rollback {
             recommendation_id: id.clone(),
             service: service.clone(),
             rollback_time: now,
             baseline_restored: change.baseline.clone(),
             reason,
-        })
+        };
+        Ok(RolledBack { rollback, recommendation: recommendation.clone() })
     }
 
     pub(super) fn approval_requested(&mut self, id: &RecommendationId, now: Timestamp) -> Decision<Self> {

@@ -1,0 +1,227 @@
+//! What the routes answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use shared::clock::Timestamp;
+use utoipa::ToSchema;
+
+use crate::domain::change::{Baseline, Change, Rollback};
+use crate::domain::playbook;
+use crate::domain::recommendation::{Recommendation, RecommendationId, Status};
+use crate::domain::setting::{Delivery, ServiceSettings, Setting, SettingChange};
+use crate::domain::usage::Rejection;
+use crate::domain::view::View;
+
+/// `GET /health`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HealthBody {
+    pub(super) status: &'static str,
+    pub(super) service: &'static str,
+    pub(super) timestamp: Timestamp,
+    pub(super) elasticsearch_enabled: bool,
+    pub(super) auto_apply_enabled: bool,
+}
+
+/// `POST /collect-usage`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Collected {
+    pub(super) message: &'static str,
+    pub(super) timestamp: Timestamp,
+    /// Events that were taken; they are recorded.
+    pub(super) accepted: usize,
+    /// Events that were not.
+    pub(super) rejected: usize,
+    /// The first 100 of these, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) rejections: Vec<Rejection>,
+}
+
+/// A recommendation, and what could be done about it now.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecommendationBody {
+    #[serde(flatten)]
+    recommendation: Recommendation,
+    /// `status` in more detail: `pending`, `approved`, and as `status` otherwise.
+    phase: &'static str,
+    /// Whether applying it now would do something.
+    is_executable: bool,
+    /// Why not.
+    not_executable_because: Option<String>,
+    /// Whether it can be taken back now.
+    is_revertable: bool,
+}
+
+impl RecommendationBody {
+    pub(super) fn new(recommendation: &Recommendation, view: &View) -> Self {
+        let status = recommendation.status;
+        let service = &recommendation.target_service;
+        let is_told = playbook::changes(recommendation.r#type, service, &view.settings).is_empty();
+        let obstacle = match (status, &view.pause) {
+            (Status::Pending, Some(_)) => Some("changes are paused: POST /resume".to_owned()),
+            (Status::Pending, None) if is_told => Some(format!("{service} is told all of it already")),
+            (Status::Pending, None) => None,
+            (
+                Status::Applied | Status::RolledBack | Status::Failed | Status::Dismissed | Status::Expired,
+                _,
+            ) => Some(format!("it is {} already", status.as_str())),
+        };
+        Self {
+            phase: if status == Status::Pending && recommendation.is_approved {
+                "approved"
+            } else {
+                status.as_str()
+            },
+            is_executable: obstacle.is_none(),
+            not_executable_because: obstacle,
+            is_revertable: status == Status::Applied,
+            recommendation: recommendation.clone(),
+        }
+    }
+}
+
+/// `POST /analyze`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Analysis {
+    /// Endpoints with requests in the window.
+    pub(super) patterns_analyzed: usize,
+    /// How many recommendations this analysis gave.
+    pub(super) recommendations_generated: usize,
+    /// These, the most important first.
+    pub(super) recommendations: Vec<RecommendationBody>,
+    pub(super) timestamp: Timestamp,
+}
+
+/// `GET /recommendations`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecommendationList {
+    pub(super) count: usize,
+    /// In the order in which they were made.
+    pub(super) recommendations: Vec<RecommendationBody>,
+}
+
+/// `POST /apply-optimization/<id>`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AppliedBody {
+    pub(super) success: bool,
+    /// What was done, in one word.
+    pub(super) action: String,
+    /// What was done, in one sentence.
+    pub(super) details: String,
+    pub(super) recommendation_id: RecommendationId,
+    #[schema(value_type = String)]
+    pub(super) service: Arc<str>,
+    /// What changed, from what to what.
+    pub(super) changes: Vec<SettingChange>,
+    /// The version of the service's settings from now on.
+    pub(super) version: u64,
+    pub(super) applied_at: Timestamp,
+}
+
+impl From<Change> for AppliedBody {
+    fn from(change: Change) -> Self {
+        Self {
+            success: change.result.success,
+            action: change.result.action,
+            details: change.result.details,
+            recommendation_id: change.recommendation_id,
+            service: change.baseline.service,
+            changes: change.changes,
+            version: change.version,
+            applied_at: change.applied_at,
+        }
+    }
+}
+
+/// A change, what has become of it, and who has it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChangeBody {
+    #[serde(flatten)]
+    change: Change,
+    /// Instances of the service that have fetched a version with it.
+    delivered_to: usize,
+}
+
+impl ChangeBody {
+    pub(super) fn new(change: &Change, view: &View) -> Self {
+        let mut change = change.clone();
+        if let Some(now) = view.recommendations.get(&change.recommendation_id) {
+            change.recommendation = now.clone();
+        }
+        let deliveries = view.settings.of(&change.baseline.service).map(|settings| &settings.deliveries);
+        let has_it = |delivery: &&Delivery| delivery.version >= change.version;
+        let delivered_to = deliveries.map_or(0, |all| all.values().filter(has_it).count());
+        Self { change, delivered_to }
+    }
+}
+
+/// `GET /applied-optimizations`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Optimizations {
+    pub(super) count: usize,
+    /// Oldest first.
+    pub(super) optimizations: Vec<ChangeBody>,
+}
+
+/// `GET /changes`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChangeList {
+    /// Newest first.
+    pub(super) items: Vec<ChangeBody>,
+}
+
+/// `GET /rollback-history`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Rollbacks {
+    pub(super) count: usize,
+    /// Oldest first.
+    pub(super) rollbacks: Vec<Rollback>,
+}
+
+/// `GET /performance-baselines`: the newest of each service that was changed.
+pub(super) type Baselines = BTreeMap<Arc<str>, Baseline>;
+
+/// `GET /settings/<service>`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SettingsBody {
+    #[schema(value_type = String)]
+    pub(super) service: Arc<str>,
+    /// Grows with every change; 0 before the first.
+    pub(super) version: u64,
+    /// By key.
+    pub(super) settings: BTreeMap<String, Setting>,
+    /// Who has fetched them: the version and since when.
+    #[schema(value_type = BTreeMap<String, Delivery>)]
+    pub(super) deliveries: BTreeMap<Arc<str>, Delivery>,
+}
+
+impl SettingsBody {
+    pub(super) fn new(service: &str, settings: Option<&Arc<ServiceSettings>>) -> Self {
+        let settings = settings.map(|settings| (**settings).clone()).unwrap_or_default();
+        Self {
+            service: service.into(),
+            version: settings.version,
+            settings: settings.settings,
+            deliveries: settings.deliveries,
+        }
+    }
+}
+
+/// `GET /settings/<service>/<key>`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SettingBody {
+    /// The value.
+    #[schema(value_type = Object)]
+    pub(super) value: serde_json::Value,
+}
+
+/// What a person wanted, done.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Recorded {
+    /// What was done, in a sentence.
+    pub(super) message: String,
+    pub(super) timestamp: Timestamp,
+    /// Until when it lasts, if it ends by itself.
+    pub(super) until: Option<Timestamp>,
+}

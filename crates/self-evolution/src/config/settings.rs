@@ -1,0 +1,62 @@
+//! The table of settings: the one source of flags, variables, file keys, schema and documentation.
+
+use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, OUTPUT};
+use shared::config::{Chapter, Kind, Section, Setting};
+
+/// Everything that can be set. Keys are the names of the environment variables.
+pub const SETTINGS: Section = Section {
+    key: "",
+    doc: "Configuration of self-evolution",
+    chapters: &[DAEMON, ANALYSIS, ACCESS, OUTPUT],
+    sections: &[],
+    members_at_most: None,
+};
+
+const DAEMON: Chapter = Chapter {
+    heading: "Daemon",
+    settings: &[
+        Setting::new("BIND_ADDRESS", Kind::Address, "Address and port that the API listens on")
+            .or("0.0.0.0:5007"),
+        Setting::new("DATA_DIR", Kind::Text, "Directory of the journal").or("data/self-evolution"),
+        DURABILITY,
+        JOURNAL_MAX_BYTES,
+    ],
+};
+
+const ANALYSIS: Chapter = Chapter {
+    heading: "Analysis",
+    settings: &[
+        Setting::new(
+            "ANALYSIS_WINDOW_HOURS",
+            Kind::Whole { min: 1, max: 168 },
+            "How far back usage is looked at",
+        )
+        .unit("hours")
+        .or("24"),
+        Setting::new(
+            "ANALYSIS_INTERVAL",
+            Kind::Seconds { min: 1.0, max: 604_800.0 },
+            "Time between two analyses",
+        )
+        .or("3600"),
+        Setting::new(
+            "ANALYSIS_BUCKET_SECONDS",
+            Kind::Whole { min: 1, max: 3_600 },
+            "Length of the spans that usage is counted in; every length that is given in minutes scales with it",
+        )
+        .unit("seconds")
+        .or("60"),
+        Setting::new(
+            "OPTIMIZATION_THRESHOLD",
+            Kind::Number { min: 0.0, max: 1.0 },
+            "Least estimated improvement that is worth a recommendation, as a part of 1",
+        )
+        .or("0.15"),
+        Setting::new(
+            "AUTO_APPLY_OPTIMIZATIONS",
+            Kind::Boolean,
+            "Whether recommendations of high and critical priority are applied without asking",
+        )
+        .or("false"),
+    ],
+};

@@ -1,0 +1,70 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn line(fact: Value) -> Vec<u8> {
+    let mut line = json!({"_id": "00000abc-000000000007-0002", "@timestamp": "2026-11-24T10:00:00.000000Z"});
+    line.as_object_mut().unwrap().extend(fact.as_object().unwrap().clone());
+    line.to_string().into_bytes()
+}
+
+fn bodies(line: &[u8]) -> Vec<(String, &'static str, Value)> {
+    let read =
+        |document: Document| (document.id, document.stream, serde_json::from_slice(&document.body).unwrap());
+    documents(line).into_iter().map(read).collect()
+}
+
+#[test]
+fn each_reported_event_is_one_document_with_an_identity_of_its_own() {
+    let fact = json!({
+        "type": "usage",
+        "keys": [["web", "/x"], ["web", "/y"]],
+        "events": [[0, 0.5, 200, 0], [1, 2.5, 503, 60_000_000]],
+        "details": [[1, {"trace_id": "t1"}]]
+    });
+    let bodies = bodies(&line(fact));
+    let ids: Vec<_> = bodies.iter().map(|(id, ..)| id.as_str()).collect();
+    assert_eq!(ids, ["00000abc-000000000007-0002-0000", "00000abc-000000000007-0002-0001"]);
+    let (_, stream, second) = &bodies[1];
+    assert_eq!(*stream, "self-evolution-usage");
+    for (name, expected) in [
+        ("type", json!("usage_data")),
+        ("service", json!("web")),
+        ("endpoint", json!("/y")),
+        ("response_time", json!(2.5)),
+        ("status_code", json!(503)),
+        ("is_error", json!(true)),
+        ("trace_id", json!("t1")),
+        ("@timestamp", json!("2026-11-24T09:59:00.000000Z")),
+        ("timestamp", json!("2026-11-24T09:59:00.000000Z")),
+    ] {
+        assert_eq!(second[name], expected, "{name}");
+    }
+    assert!(bodies[0].2.get("trace_id").is_none());
+}
+
+#[test]
+fn an_event_belongs_to_the_day_on_which_it_happened() {
+    let fact =
+        json!({"type": "usage", "keys": [["web", "/x"]], "events": [[0, 0.5, 200, 40_000_000_000_i64]]});
+    let documents = documents(&line(fact));
+    assert_eq!(documents[0].at.to_string(), "2026-11-23T22:53:20.000000Z");
+}
+
+#[test]
+fn a_fact_of_another_version_is_kept_as_the_text_that_it_is() {
+    let bodies = bodies(&line(json!({"type": "dreamt", "of": 7})));
+    let (id, stream, body) = &bodies[0];
+    assert_eq!((id.as_str(), *stream), ("00000abc-000000000007-0002", "self-evolution-events"));
+    assert!(body["payload"].as_str().unwrap().contains("dreamt"));
+    assert!(documents(b"not a line").is_empty());
+}
+
+#[test]
+fn every_other_fact_is_an_event_with_its_members() {
+    let fact = json!({"type": "settings_delivered", "service": "web", "instance": "web-1", "version": 3});
+    let (_, stream, body) = bodies(&line(fact)).remove(0);
+    assert_eq!(stream, "self-evolution-events");
+    assert_eq!((&body["type"], &body["instance"]), (&json!("settings_delivered"), &json!("web-1")));
+    assert_eq!(body["event"]["action"], "settings_delivered");
+}

@@ -1,0 +1,147 @@
+//! The daemon: puts the parts together and runs them.
+
+mod tell;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use shared::cli::Exit;
+use shared::clock::Clock;
+use shared::daemon::{Daemon, open_journal};
+use shared::elasticsearch::{Shipping, Source};
+use shared::engine::{Engine, Handle};
+use shared::http::access::Access;
+use shared::http::events::Events;
+use shared::http::probes::{Check, Readiness};
+use shared::http::{self, Foundation, HttpMetrics};
+use shared::{shipping, telemetry};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::api::{self, Api, Budget, SettingsFeed};
+use crate::config::{Config, Loading};
+use crate::documents::{STREAMS, documents};
+use crate::domain::evolution::Evolution;
+use crate::metrics;
+use crate::perform::perform;
+
+/// Facts that a checkpoint covers are kept this long.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+/// How long a shutdown waits for work; there is none that must finish.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
+pub(crate) async fn serve(loading: Loading) -> Exit {
+    let Loading { config, warnings, .. } = loading;
+    let (log_format, version) = (config.foundation.log_format, env!("CARGO_PKG_VERSION"));
+    if let Err(error) = telemetry::init(log_format, "self-evolution", version) {
+        tracing::debug!(%error, "logs go where they went before");
+    }
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    match start_and_run(config).await {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Exit::Failed
+        }
+    }
+}
+
+async fn start_and_run(config: Config) -> anyhow::Result<()> {
+    let Config { foundation, policy } = &config;
+    let journal = open_journal(foundation, RETENTION)?;
+    let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
+    let listener = http::bind(foundation.bind_address).await?;
+    let (stop, stopped) = watch::channel(false);
+    let events = Events::new(journal.reader(), journal.status(), stopped);
+    let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
+    let shipping = match foundation.elasticsearch_enabled {
+        true => Some(shipping::start(&foundation.elasticsearch, source, &clock)?),
+        false => None,
+    };
+    let collector = shipping::collector("self_evolution", &shipping, &journal, &clock);
+    let core = Evolution::new(policy.clone(), clock.now());
+    let (engine, handle) =
+        Engine::new(core, journal, Arc::clone(&clock), Arc::new(perform), tell::fact).await?;
+    announce(&config, &listener, &handle);
+
+    let mut registry = Registry::default();
+    let counters = metrics::register(&mut registry);
+    let http_metrics = HttpMetrics::register(&mut registry);
+    let registry = metrics::collect(registry, handle.clone(), collector);
+    let access = api::with_rules(Access::new(&foundation.access));
+    let readiness = Readiness::new({
+        let engine = handle.clone();
+        move || checks(&engine, shipping.as_ref())
+    });
+    let (settings, keep_settings) = SettingsFeed::new(handle.clone());
+    let api = Api {
+        engine: handle,
+        budget: Budget::default(),
+        counters,
+        shape: policy.shape,
+        settings,
+        events,
+        clock,
+        elasticsearch_enabled: foundation.elasticsearch_enabled,
+        auto_apply_enabled: policy.auto_apply,
+    };
+    let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
+    let mut background = JoinSet::new();
+    background.spawn(keep_settings);
+    Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;
+    Ok(())
+}
+
+/// The first line of the log.
+fn announce(config: &Config, listener: &TcpListener, engine: &Handle<Evolution>) {
+    let Config { foundation, policy } = config;
+    let address = listener
+        .local_addr()
+        .map_or_else(|_| foundation.bind_address.to_string(), |address| address.to_string());
+    let elasticsearch = if foundation.elasticsearch_enabled {
+        foundation.elasticsearch.url.to_string()
+    } else {
+        "off".to_owned()
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        address,
+        window_hours = policy.shape.window_hours,
+        analysis_interval_seconds = policy.analysis_interval.as_secs_f64(),
+        auto_apply = policy.auto_apply,
+        changes_may_be_requested_by = foundation.access.requested_by(),
+        data_dir = %foundation.data_dir.display(),
+        journal_bytes = engine.journal().bytes,
+        elasticsearch,
+        "collecting usage"
+    );
+}
+
+/// The checks of readiness.
+fn checks(engine: &Handle<Evolution>, shipping: Option<&watch::Receiver<Shipping>>) -> Vec<Check> {
+    let journal = engine.journal();
+    let cursor = journal.cursor;
+    let mut checks = vec![Check::of_journal(journal)];
+    checks.extend(shipping.map(|shipping| shipping::check(&shipping.borrow(), cursor)));
+    let view = engine.view();
+    let detail = match (&view.pause, &view.analysed) {
+        (Some(pause), _) => match pause.until {
+            Some(until) => format!("paused until {until}"),
+            None => "paused until POST /resume".to_owned(),
+        },
+        (None, Some((at, analysed))) => format!("last analysis at {at}, the next at {}", analysed.next_at),
+        (None, None) => "no analysis so far".to_owned(),
+    };
+    checks.push(Check {
+        name: "changes",
+        ok: view.pause.is_none(),
+        is_required: false,
+        detail: Some(detail),
+    });
+    checks
+}

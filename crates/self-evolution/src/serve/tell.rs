@@ -1,0 +1,52 @@
+//! Recorded facts as log lines: each reads alone, with the same fields everywhere.
+
+use crate::domain::fact::Fact;
+use crate::domain::recommendation::{Recommendation, Status};
+
+/// Logs one recorded fact.
+pub(super) fn fact(fact: &Fact) {
+    match fact {
+        Fact::EvolutionStarted { .. } => tracing::info!("the journal is replayed; decisions begin"),
+        Fact::Usage(recorded) => tracing::debug!(events = recorded.events.len(), "usage recorded"),
+        Fact::EndpointFound { service, endpoint } => {
+            tracing::info!(%service, %endpoint, "an endpoint is told apart");
+        }
+        Fact::RouteMerged { service, prefix } => {
+            tracing::info!(%service, prefix, "paths differ in a value here, and are one endpoint");
+        }
+        Fact::Analysed(analysed) => {
+            let (patterns, found) = (analysed.patterns, analysed.recommendations.len());
+            tracing::info!(patterns, recommendations = found, next_at = %analysed.next_at, "analysed");
+        }
+        Fact::Recommendation(recommendation) => self::recommendation(recommendation),
+        Fact::ChangeApplied(change) => {
+            let (service, id, trigger) =
+                (&change.baseline.service, &change.recommendation_id, change.trigger.as_str());
+            tracing::info!(%service, recommendation_id = %id, trigger, details = change.result.details, "change applied");
+        }
+        Fact::ChangeRolledBack(rolled_back) => {
+            let rollback = &rolled_back.rollback;
+            let (service, id) = (&rollback.service, &rollback.recommendation_id);
+            tracing::warn!(%service, recommendation_id = %id, reason = rollback.reason, "change rolled back");
+        }
+        Fact::SettingsDelivered { service, instance, version } => {
+            tracing::info!(%service, %instance, version, "settings delivered");
+        }
+        Fact::Paused(pause) => {
+            let until = pause.until.map(|until| until.to_string());
+            tracing::warn!(until, reason = pause.reason, "changes are held back by a person");
+        }
+        Fact::Resumed => tracing::info!("changes go on"),
+    }
+}
+
+fn recommendation(recommendation: &Recommendation) {
+    let (service, id) = (&recommendation.target_service, &recommendation.id);
+    let (status, priority) = (recommendation.status.as_str(), recommendation.priority.as_str());
+    let description = &recommendation.description;
+    if recommendation.status == Status::Pending {
+        tracing::info!(%service, recommendation_id = %id, priority, status, description, "recommended");
+    } else {
+        tracing::debug!(%service, recommendation_id = %id, priority, status, description, "confirmed");
+    }
+}
