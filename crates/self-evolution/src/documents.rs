@@ -158,7 +158,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
         | Fact::EndpointFound { .. }
         | Fact::RouteMerged { .. }
         | Fact::Analysed(_)
-        | Fact::Recommendation(_)
+        | Fact::Recommendation { .. }
         | Fact::SettingsDelivered { .. }
         | Fact::Paused(_)
         | Fact::Resumed => Ok((EVENTS, event(at, fact)?)),

@@ -67,6 +67,14 @@ pub(super) fn usage() -> Value {
     }))
 }
 
+fn recommendation() -> Value {
+    json!({"properties": {
+        "id": keyword(), "type": keyword(), "target_service": keyword(), "priority": keyword(),
+        "status": keyword(), "estimated_improvement": number(), "description": text(),
+        "confidence": keyword(), "detector": keyword(), "created_at": date()
+    }})
+}
+
 /// Of `self-evolution-optimizations`.
 pub(super) fn optimizations() -> Value {
     let metrics = json!({"properties": {
@@ -78,10 +86,7 @@ pub(super) fn optimizations() -> Value {
         "version": count(),
         "reason": text(),
         "estimated_improvement_percent": number(),
-        "recommendation": {"properties": {
-            "id": keyword(), "type": keyword(), "target_service": keyword(), "priority": keyword(),
-            "status": keyword(), "estimated_improvement": number(), "description": text(), "created_at": date()
-        }},
+        "recommendation": recommendation(),
         "result": {"properties": {"success": flag(), "action": keyword(), "details": text()}},
         "baseline": {"properties": {"service": keyword(), "timestamp": date(), "metrics": metrics}}
     }))
@@ -90,14 +95,7 @@ pub(super) fn optimizations() -> Value {
 /// Of `self-evolution-events`.
 pub(super) fn events() -> Value {
     with(json!({
-        "id": keyword(),
-        "target_service": keyword(),
-        "priority": keyword(),
-        "status": keyword(),
-        "description": text(),
-        "estimated_improvement": number(),
-        "confidence": keyword(),
-        "detector": keyword(),
+        "recommendation": recommendation(),
         "patterns": count(),
         "endpoint": keyword(),
         "instance": keyword(),

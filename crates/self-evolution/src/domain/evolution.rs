@@ -108,7 +108,7 @@ impl Decider for Evolution {
             }
             Fact::EvolutionStarted { .. }
             | Fact::Usage(_)
-            | Fact::Recommendation(_)
+            | Fact::Recommendation { .. }
             | Fact::ChangeApplied(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }

@@ -43,7 +43,10 @@ pub enum Fact {
     /// The window was analysed.
     Analysed(Analysed),
     /// A recommendation was made, confirmed, approved, dismissed or has expired.
-    Recommendation(Box<Recommendation>),
+    Recommendation {
+        /// The recommendation as it is now; it has a type of its own.
+        recommendation: Box<Recommendation>,
+    },
     /// The settings of a service were changed.
     ChangeApplied(Box<Change>),
     /// A change was taken back.

@@ -61,7 +61,7 @@ impl State {
                 self.window.age(at);
                 self.analysed = Some((at, analysed.clone()));
             }
-            Fact::Recommendation(recommendation) => self.recommendations.put((**recommendation).clone()),
+            Fact::Recommendation { recommendation } => self.recommendations.put((**recommendation).clone()),
             Fact::ChangeApplied(change) => {
                 let id = &change.recommendation_id;
                 self.totals.applied += 1;

@@ -18,7 +18,7 @@ pub(super) fn fact(fact: &Fact) {
             let (patterns, found) = (analysed.patterns, analysed.recommendations.len());
             tracing::info!(patterns, recommendations = found, next_at = %analysed.next_at, "analysed");
         }
-        Fact::Recommendation(recommendation) => self::recommendation(recommendation),
+        Fact::Recommendation { recommendation } => self::recommendation(recommendation),
         Fact::ChangeApplied(change) => {
             let (service, id, trigger) =
                 (&change.baseline.service, &change.recommendation_id, change.trigger.as_str());

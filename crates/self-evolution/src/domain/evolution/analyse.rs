@@ -71,7 +71,11 @@ impl Evolution {
         let found = recommend(findings, basis, now);
         let recommendations = found.iter().map(|recommendation| recommendation.id.clone()).collect();
         for recommendation in found {
-            self.record(&mut decision, now, Fact::Recommendation(Box::new(recommendation)));
+            self.record(
+                &mut decision,
+                now,
+                Fact::Recommendation { recommendation: Box::new(recommendation) },
+            );
         }
         self.expire(&mut decision, now);
         let next_at = now + self.policy.analysis_interval;
@@ -97,7 +101,7 @@ impl Evolution {
             .collect();
         for mut recommendation in over {
             recommendation.becomes(Status::Expired, now, "no analysis has found reason for it for a day");
-            self.record(decision, now, Fact::Recommendation(Box::new(recommendation)));
+            self.record(decision, now, Fact::Recommendation { recommendation: Box::new(recommendation) });
         }
     }
 

@@ -147,7 +147,11 @@ impl Evolution {
             Some(known) => {
                 let mut recommendation = known.clone();
                 settle(&mut recommendation);
-                self.record(&mut decision, now, Fact::Recommendation(Box::new(recommendation.clone())));
+                self.record(
+                    &mut decision,
+                    now,
+                    Fact::Recommendation { recommendation: Box::new(recommendation.clone()) },
+                );
                 Answer::Recommendation(Box::new(recommendation))
             }
         });
