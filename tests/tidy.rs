@@ -103,39 +103,55 @@ fn the_documentation_lists_every_setting_and_no_other() {
     let of_one = first_column(of_one).into_iter().map(|key| format!("services.<name>.{key}"));
     let documented: BTreeSet<String> = first_column(of_all).into_iter().chain(of_one).collect();
     assert_eq!(documented, code);
+    let code: BTreeSet<String> = self_evolution::config::SETTINGS.documented_keys().into_iter().collect();
+    let text = document("self-evolution.md");
+    assert_eq!(first_column(chapter(&text, "## Settings of the daemon")), code);
 }
 
-#[test]
-fn the_documentation_lists_every_route_and_no_other() {
-    let specification = serde_json::to_value(health_monitor::api::specification()).unwrap();
-    let code: BTreeSet<String> = specification["paths"]
-        .as_object()
-        .unwrap()
-        .iter()
+/// The lines from a heading to the next of the same level.
+fn chapter<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    rest.split("\n## ").next().unwrap()
+}
+
+/// Every route of an OpenAPI document, such as `GET /health`.
+fn routes(specification: impl serde::Serialize) -> BTreeSet<String> {
+    let specification = serde_json::to_value(specification).unwrap();
+    let paths = specification["paths"].as_object().unwrap().iter();
+    paths
         .flat_map(|(path, methods)| {
             let methods = methods.as_object().unwrap().keys();
             methods.map(move |method| format!("{} {path}", method.to_uppercase()))
         })
-        .collect();
-    let documented: BTreeSet<String> = first_column(&document("api.md"))
-        .into_iter()
-        .filter(|entry| entry.starts_with("GET ") || entry.starts_with("POST "))
-        .collect();
-    assert_eq!(documented, code);
+        .collect()
+}
+
+#[test]
+fn the_documentation_lists_every_route_and_no_other() {
+    let is_route = |entry: &String| entry.starts_with("GET ") || entry.starts_with("POST ");
+    for (page, specification) in [
+        ("api.md", health_monitor::api::specification()),
+        ("self-evolution.md", self_evolution::api::specification()),
+    ] {
+        let documented: BTreeSet<String> =
+            first_column(&document(page)).into_iter().filter(is_route).collect();
+        assert_eq!(documented, routes(specification), "{page}");
+    }
 }
 
 #[test]
 fn the_documentation_lists_every_metric_and_no_other() {
-    let code: BTreeSet<String> =
-        health_monitor::metrics::NAMES.iter().map(|name| (*name).to_owned()).collect();
-    let documented: BTreeSet<String> = first_column(&document("api.md"))
-        .into_iter()
-        .filter(|entry| {
-            !entry.contains('/')
-                && (entry.starts_with("health_monitor_") || entry.starts_with("http_server_"))
-        })
-        .collect();
-    assert_eq!(documented, code);
+    for (page, names) in [
+        ("api.md", health_monitor::metrics::NAMES.to_vec()),
+        ("self-evolution.md", self_evolution::metrics::NAMES.to_vec()),
+    ] {
+        let code: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
+        let text = document(page);
+        let is_metric = |entry: &String| !entry.contains(' ');
+        let documented: BTreeSet<String> =
+            first_column(chapter(&text, "## Metrics")).into_iter().filter(is_metric).collect();
+        assert_eq!(documented, code, "{page}");
+    }
 }
 
 #[test]
@@ -153,15 +169,21 @@ fn every_decision_record_says_what_why_and_at_what_cost() {
 
 #[test]
 fn every_index_field_is_documented_and_no_other() {
-    let text = document("elasticsearch.md");
     let common = ["@timestamp", "timestamp", "type", "service", "ecs", "event"];
-    for stream in health_monitor::documents::STREAMS {
-        let heading = format!("### Fields of `{}`", stream.name);
-        let (_, rest) = text.split_once(&heading).unwrap_or_else(|| panic!("no {heading}"));
-        let section = rest.split("\n##").next().unwrap();
-        let fields: BTreeSet<String> = (stream.properties)().as_object().unwrap().keys().cloned().collect();
-        let own = fields.into_iter().filter(|field| !common.contains(&field.as_str())).collect();
-        assert_eq!(first_column(section), own, "{}", stream.name);
+    for (page, streams) in [
+        ("elasticsearch.md", health_monitor::documents::STREAMS.to_vec()),
+        ("self-evolution.md", self_evolution::documents::STREAMS.to_vec()),
+    ] {
+        let text = document(page);
+        for stream in streams {
+            let heading = format!("### Fields of `{}`", stream.name);
+            let (_, rest) = text.split_once(&heading).unwrap_or_else(|| panic!("no {heading}"));
+            let section = rest.split("\n##").next().unwrap();
+            let fields: BTreeSet<String> =
+                (stream.properties)().as_object().unwrap().keys().cloned().collect();
+            let own = fields.into_iter().filter(|field| !common.contains(&field.as_str())).collect();
+            assert_eq!(first_column(section), own, "{}", stream.name);
+        }
     }
 }
 

@@ -194,3 +194,6 @@ impl Decider for Evolution {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

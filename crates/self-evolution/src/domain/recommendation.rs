@@ -242,6 +242,11 @@ impl Recommendations {
         self.by_id.get(id).map(|recommendation| &**recommendation)
     }
 
+    /// All, in no order that means something.
+    pub fn iter(&self) -> impl Iterator<Item = &Recommendation> {
+        self.by_id.values().map(|recommendation| &**recommendation)
+    }
+
     /// All, in the order in which they were made.
     pub fn in_order(&self) -> Vec<&Arc<Recommendation>> {
         let mut all: Vec<_> = self.by_id.values().collect();

@@ -71,6 +71,7 @@ impl Evolution {
         let found = recommend(findings, basis, now);
         let recommendations = found.iter().map(|recommendation| recommendation.id.clone()).collect();
         for recommendation in found {
+            self.replace_older(&mut decision, &recommendation, now);
             self.record(
                 &mut decision,
                 now,
@@ -87,21 +88,32 @@ impl Evolution {
         decision
     }
 
+    /// A recommendation has another identity each day: what is still pending of an earlier day is over.
+    fn replace_older(&mut self, decision: &mut Decision<Self>, new: &Recommendation, now: Timestamp) {
+        let reason = format!("replaced by {}, which says the same of today", new.id);
+        self.let_expire(decision, now, &reason, |old| {
+            old.id != new.id && old.target_service == new.target_service && old.detector == new.detector
+        });
+    }
+
     fn expire(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
-        let is_over = |r: &&std::sync::Arc<Recommendation>| {
-            r.status == Status::Pending && now.since(r.confirmed_at) >= EXPIRES
-        };
-        let over: Vec<Recommendation> = self
-            .state
-            .recommendations
-            .in_order()
-            .into_iter()
-            .filter(is_over)
-            .map(|r| (**r).clone())
-            .collect();
+        let reason = "no analysis has found reason for it for a day";
+        self.let_expire(decision, now, reason, |old| now.since(old.confirmed_at) >= EXPIRES);
+    }
+
+    fn let_expire(
+        &mut self,
+        decision: &mut Decision<Self>,
+        now: Timestamp,
+        reason: &str,
+        is_over: impl Fn(&Recommendation) -> bool,
+    ) {
+        let pending = self.state.recommendations.iter().filter(|r| r.status == Status::Pending);
+        let over: Vec<Recommendation> = pending.filter(|r| is_over(r)).cloned().collect();
         for mut recommendation in over {
-            recommendation.becomes(Status::Expired, now, "no analysis has found reason for it for a day");
-            self.record(decision, now, Fact::Recommendation { recommendation: Box::new(recommendation) });
+            recommendation.becomes(Status::Expired, now, reason);
+            let recommendation = Box::new(recommendation);
+            self.record(decision, now, Fact::Recommendation { recommendation });
         }
     }
 

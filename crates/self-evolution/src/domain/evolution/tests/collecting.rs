@@ -1,0 +1,62 @@
+//! What becomes of reported usage.
+
+use super::*;
+use crate::domain::window::{MOST_KEYS, MOST_SERVICES, UNMATCHED};
+
+#[test]
+fn every_event_is_counted_whatever_its_path() {
+    let mut daemon = Daemon::new(policy());
+    let event = |number: usize| {
+        let status = [200, 404, 503][number % 3];
+        json!({
+            "service": format!("service-{}", number % 300), "endpoint": format!("/a{number}x/b"),
+            "response_time": 0.1, "status_code": status
+        })
+    };
+    for batch in 0..5 {
+        daemon.report((batch * 1_000..(batch + 1) * 1_000).map(event).collect());
+    }
+    let view = daemon.core.view(daemon.now);
+    assert_eq!(view.totals.events, 5_000);
+    assert!(view.endpoints <= MOST_KEYS + 2 * MOST_SERVICES, "{}", view.endpoints);
+    let all = daemon.policy.shape.window(daemon.now);
+    let counted: u64 = daemon.core.state.window.keys().map(|key| key.series.counters(&all).requests).sum();
+    assert_eq!(counted, 5_000);
+}
+
+#[test]
+fn a_path_under_which_nothing_was_found_is_told_apart_once_something_was() {
+    let mut daemon = Daemon::new(policy());
+    daemon.see("web", "/secret", 3, 0.1, 404);
+    daemon.see("web", "/secret", 1, 0.1, 200);
+    daemon.see("web", "/secret", 2, 0.1, 404);
+    let requests =
+        |endpoint| daemon.core.state.window.series("web", endpoint).map(|series| series.requests());
+    assert_eq!((requests(UNMATCHED), requests("/secret")), (Some(3), Some(3)));
+}
+
+#[test]
+fn an_event_is_counted_when_it_happened() {
+    let mut daemon = Daemon::new(policy());
+    let event = |timestamp: Timestamp| {
+        json!({
+            "service": "web", "endpoint": "/x", "response_time": 0.1, "status_code": 200, "timestamp": timestamp
+        })
+    };
+    let (early, late) = (daemon.now - Duration::from_secs(540), daemon.now + Duration::from_secs(540));
+    daemon.report(vec![event(early), event(late)]);
+    let shape = daemon.policy.shape;
+    let series = daemon.core.state.window.series("web", "/x").unwrap();
+    for at in [early, late] {
+        let slot = shape.slot(at);
+        assert_eq!(series.counters(&(slot..slot + 1)).requests, 1);
+    }
+}
+
+#[test]
+fn a_report_without_events_records_nothing() {
+    let mut daemon = Daemon::new(policy());
+    let before = daemon.journal.len();
+    daemon.report(Vec::new());
+    assert_eq!(daemon.journal.len(), before);
+}
