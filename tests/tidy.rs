@@ -62,6 +62,8 @@ fn the_core_does_no_input_output_reads_no_clock_and_is_not_async() {
     ];
     for daemon in ["health-monitor", "self-evolution"] {
         for (path, text) in rust_files(&root().join("crates").join(daemon).join("src/domain")) {
+            // A test may ask whether it is failing already.
+            let text = text.replace("std::thread::panicking", "");
             for word in banned {
                 assert!(
                     !text.contains(word),
