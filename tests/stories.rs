@@ -11,6 +11,7 @@ mod daemon;
 mod docker;
 mod events;
 mod evidence;
+mod evolution;
 mod guards;
 mod heartbeats;
 mod hints;

@@ -18,7 +18,8 @@ pub(super) fn executable(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "health-monitor", "--package", "demo", "--bins"])
+            .args(["build", "--quiet", "--package", "health-monitor", "--package", "self-evolution"])
+            .args(["--package", "demo", "--bins"])
             .args(if cfg!(debug_assertions) { None } else { Some("--release") })
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
@@ -38,8 +39,9 @@ pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A health-monitor that runs until it is dropped.
+/// A daemon that runs until it is dropped: health-monitor, unless a story says otherwise.
 pub(super) struct Daemon {
+    program: &'static str,
     pub(super) directory: TempDir,
     port: u16,
     child: Child,
@@ -48,6 +50,9 @@ pub(super) struct Daemon {
     /// How long the last start took until it answered.
     pub(super) answered_after: Duration,
 }
+
+/// The name of the configuration file in the daemon's directory.
+const CONFIGURATION: &str = "monitor.yaml";
 
 /// Settings with which a story is told in seconds; what comes later in the file wins nothing, so a story names
 /// each key once.
@@ -74,12 +79,27 @@ impl Daemon {
 
     /// The same on a port that the configuration or a variable may name too.
     pub(super) async fn start_at(port: u16, configuration: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_program("health-monitor", port, configuration, variables).await
+    }
+
+    /// Starts self-evolution with exactly this configuration and these variables.
+    pub(super) async fn evolution(configuration: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_program("self-evolution", free_port(), configuration, variables).await
+    }
+
+    async fn start_program(
+        program: &'static str,
+        port: u16,
+        configuration: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("monitor.yaml"), configuration).unwrap();
+        std::fs::write(directory.path().join(CONFIGURATION), configuration).unwrap();
         let variables: Vec<_> = variables.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let child = spawn(directory.path(), port, &variables);
+        let child = spawn(program, directory.path(), port, &variables);
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
-        let mut daemon = Self { directory, port, child, client, variables, answered_after: Duration::ZERO };
+        let mut daemon =
+            Self { program, directory, port, child, client, variables, answered_after: Duration::ZERO };
         daemon.wait_until_it_answers().await;
         daemon
     }
@@ -129,6 +149,12 @@ impl Daemon {
         (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
     }
 
+    /// The status and the JSON body of a POST with a JSON body.
+    pub(super) async fn post_json(&self, path: &str, body: &Value) -> (u16, Value) {
+        let response = self.client.post(self.url(path)).json(body).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
+    }
+
     /// Ends the daemon as a power cut would, as far as a process can feel one.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -137,7 +163,7 @@ impl Daemon {
 
     /// Starts the daemon again on the same directory.
     pub(super) async fn restart(&mut self) {
-        self.child = spawn(self.directory.path(), self.port, &self.variables);
+        self.child = spawn(self.program, self.directory.path(), self.port, &self.variables);
         self.wait_until_it_answers().await;
     }
 
@@ -199,14 +225,14 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
+fn spawn(program: &str, directory: &Path, port: u16, variables: &[(String, String)]) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(directory.join("log")).unwrap();
     let mut command = bare("sh", directory);
     command
         .args(["-c", "ulimit -Sn \"$0\"; exec \"$@\"", &FILES.to_string()])
-        .arg(executable("health-monitor"))
+        .arg(executable(program))
         .arg("--config")
-        .arg(directory.join("monitor.yaml"))
+        .arg(directory.join(CONFIGURATION))
         .env("BIND_ADDRESS", format!("127.0.0.1:{port}"))
         .env("DATA_DIR", directory.join("data"))
         // A story may give another directory.
@@ -228,7 +254,17 @@ fn bare(program: impl AsRef<OsStr>, directory: &Path) -> Command {
 
 /// Runs the executable to its end.
 pub(super) fn run(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    bare(executable("health-monitor"), directory)
+    run_program("health-monitor", directory, arguments, variables)
+}
+
+/// The same with another daemon.
+pub(super) fn run_program(
+    program: &str,
+    directory: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Output {
+    bare(executable(program), directory)
         .args(arguments)
         .envs(variables.iter().copied())
         .stdin(Stdio::null())

@@ -30,7 +30,7 @@ async fn start(server: &SearchServer, more: &[(&str, &str)]) -> Daemon {
 }
 
 /// Waits until the check of readiness says something.
-async fn elasticsearch_until(daemon: &Daemon, what: &str) -> String {
+pub(super) async fn elasticsearch_until(daemon: &Daemon, what: &str) -> String {
     let start = tokio::time::Instant::now();
     loop {
         let text = daemon.text("/readyz?verbose").await;

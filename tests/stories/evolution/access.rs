@@ -1,0 +1,53 @@
+//! Who may report, and who may change something.
+
+use serde_json::json;
+
+use super::{event, started};
+
+#[tokio::test]
+async fn with_tokens_each_role_may_do_what_it_is_for() {
+    let daemon = started("api_token: 'operator:oooooooo,ingest:iiiiiiii,viewer:vvvvvvvv'\n").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let post = async |path: &str, token: Option<&str>| {
+        let mut request = client.post(daemon.url(path)).json(&event("web", "/x", 0.1, 200));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request.send().await.unwrap().status().as_u16()
+    };
+    for (path, token, status) in [
+        ("/collect-usage", None, 401),
+        ("/collect-usage", Some("vvvvvvvv"), 403),
+        ("/collect-usage", Some("iiiiiiii"), 200),
+        ("/collect-usage", Some("oooooooo"), 200),
+        ("/analyze", Some("iiiiiiii"), 403),
+        ("/analyze", Some("oooooooo"), 200),
+        ("/apply-optimization/x", None, 401),
+        ("/apply-optimization/x", Some("iiiiiiii"), 403),
+        ("/apply-optimization/x", Some("oooooooo"), 404),
+        ("/rollback/x", Some("vvvvvvvv"), 403),
+        ("/pause", Some("iiiiiiii"), 403),
+    ] {
+        assert_eq!(post(path, token).await, status, "{path} {token:?}");
+    }
+    let (status, _) =
+        daemon.post_json("/ofrep/v1/evaluate/flags", &json!({"context": {"targetingKey": "web"}})).await;
+    assert_eq!(status, 200, "a service needs no token to read what it is told");
+}
+
+#[tokio::test]
+async fn without_a_token_everybody_may_report_and_only_this_host_may_change_something() {
+    let daemon = started("").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let forwarded = async |path: &str| {
+        let usage = event("web", "/x", 0.1, 200);
+        let request = client.post(daemon.url(path)).json(&usage).header("X-Forwarded-For", "10.0.0.9");
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(forwarded("/collect-usage").await, 200);
+    for path in
+        ["/analyze", "/apply-optimization/x", "/rollback/x", "/approve/x", "/dismiss/x", "/pause", "/resume"]
+    {
+        assert_eq!(forwarded(path).await, 403, "{path}");
+    }
+}
