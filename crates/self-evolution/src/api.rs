@@ -53,8 +53,6 @@ pub struct Api {
     pub clock: Arc<Clock>,
     /// Whether documents are sent to Elasticsearch.
     pub elasticsearch_enabled: bool,
-    /// Whether the daemon applies on its own what matters much.
-    pub auto_apply_enabled: bool,
 }
 
 #[derive(OpenApi)]

@@ -31,6 +31,21 @@ pub struct Loading {
 }
 
 impl Config {
+    /// This configuration with what cannot change while the daemon runs as it is in `running`. Gives the settings
+    /// that ask for something else, by name.
+    #[must_use]
+    pub fn keeping_what_is_fixed(self, running: &Self) -> (Self, Vec<&'static str>) {
+        let (foundation, mut asked) = self.foundation.keeping_what_is_fixed(&running.foundation);
+        let (wanted, shape) = (self.policy.shape, running.policy.shape);
+        for (name, differs) in [
+            ("ANALYSIS_BUCKET_SECONDS", wanted.bucket_seconds != shape.bucket_seconds),
+            ("ANALYSIS_WINDOW_HOURS", wanted.window_hours != shape.window_hours),
+        ] {
+            asked.extend(differs.then_some(name));
+        }
+        (Self { foundation, policy: Policy { shape, ..self.policy } }, asked)
+    }
+
     /// Reads the configuration from these sources. The error holds everything that is wrong at once.
     pub fn load(sources: &Sources) -> Result<Loading, Faults> {
         let Loaded { root, mut faults, warnings } = load(&SETTINGS, sources, |_| {});

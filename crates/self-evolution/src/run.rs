@@ -37,7 +37,9 @@ where
 fn command(asked: &Command, sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
     let definition = || PROGRAM.definition([]);
     match asked {
-        Command::Serve => with_config(sources, |loading| Ok(Runtime::new()?.block_on(serve::serve(loading)))),
+        Command::Serve => with_config(sources, |loading| {
+            Ok(Runtime::new()?.block_on(serve::serve(loading, sources.clone())))
+        }),
         Command::Config(command) => {
             cli::run_config(&PROGRAM, *command, || look(sources), out, &mut io::stderr().lock())
         }

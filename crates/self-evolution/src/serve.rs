@@ -1,5 +1,6 @@
 //! The daemon: puts the parts together and runs them.
 
+mod reload;
 mod tell;
 
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use shared::cli::Exit;
 use shared::clock::Clock;
-use shared::daemon::{Daemon, open_journal};
+use shared::config::Sources;
+use shared::daemon::{self, Daemon, open_journal};
 use shared::elasticsearch::{Shipping, Source};
 use shared::engine::{Engine, Handle};
 use shared::http::access::Access;
@@ -27,13 +29,16 @@ use crate::domain::evolution::Evolution;
 use crate::metrics;
 use crate::perform::perform;
 
+use reload::Reload;
+
 /// Facts that a checkpoint covers are kept this long.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 /// How long a shutdown waits for work; there is none that must finish.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
-pub(crate) async fn serve(loading: Loading) -> Exit {
+/// `sources` are where the configuration came from, and where it is read again.
+pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     let Loading { config, warnings, .. } = loading;
     let (log_format, version) = (config.foundation.log_format, env!("CARGO_PKG_VERSION"));
     if let Err(error) = telemetry::init(log_format, "self-evolution", version) {
@@ -42,7 +47,7 @@ pub(crate) async fn serve(loading: Loading) -> Exit {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    match start_and_run(config).await {
+    match start_and_run(config, sources).await {
         Ok(()) => Exit::Ok,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -51,7 +56,8 @@ pub(crate) async fn serve(loading: Loading) -> Exit {
     }
 }
 
-async fn start_and_run(config: Config) -> anyhow::Result<()> {
+async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
+    let hang_ups = daemon::hang_ups()?;
     let Config { foundation, policy } = &config;
     let journal = open_journal(foundation, RETENTION)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
@@ -88,11 +94,13 @@ async fn start_and_run(config: Config) -> anyhow::Result<()> {
         events,
         clock,
         elasticsearch_enabled: foundation.elasticsearch_enabled,
-        auto_apply_enabled: policy.auto_apply,
     };
+    let reload =
+        Reload { engine: api.engine.clone(), access: access.clone(), sources, running: config.clone() };
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(keep_settings);
+    background.spawn(reload.at(hang_ups));
     Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;
     Ok(())
 }

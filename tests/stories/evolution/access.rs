@@ -36,6 +36,30 @@ async fn with_tokens_each_role_may_do_what_it_is_for() {
 }
 
 #[tokio::test]
+async fn an_edited_configuration_holds_at_a_hang_up_and_a_bad_one_changes_nothing() {
+    let daemon = started("").await;
+    let path = daemon.directory.path().join("monitor.yaml");
+    let write = |content: &str| {
+        std::fs::write(&path, format!("elasticsearch_enabled: false\n{content}")).unwrap();
+        crate::stories::daemon::signal(daemon.process_id(), "HUP");
+    };
+    let auto = async |expected: bool| {
+        let wanted = |health: &serde_json::Value| (health["auto_apply_enabled"] == expected).then_some(());
+        daemon.until("/health", "the new configuration", wanted).await;
+    };
+    write("auto_apply_optimizations: true\n");
+    auto(true).await;
+    write("auto_apply_optimizations: perhaps\n");
+    while !daemon.log().contains("the configuration before is kept") {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    auto(true).await;
+    write("analysis_bucket_seconds: 7\n");
+    auto(false).await;
+    assert!(daemon.log().contains("ANALYSIS_BUCKET_SECONDS"), "it says what keeps its value");
+}
+
+#[tokio::test]
 async fn without_a_token_everybody_may_report_and_only_this_host_may_change_something() {
     let daemon = started("").await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

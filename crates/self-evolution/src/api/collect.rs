@@ -20,8 +20,9 @@ use crate::domain::usage::{RawEvent, Report};
 
 /// The largest body, in bytes.
 pub(super) const BODY: usize = 4 * 1_024 * 1_024;
-/// Bodies that are in work at once, in KiB: eight of the largest.
-const IN_WORK: u32 = 32 * 1_024;
+/// Bodies that are in work at once, in KiB: two of the largest. What is in work may become one commit, and a commit is
+/// read as a whole when it is sent to Elasticsearch: a document there is five times an event here.
+const IN_WORK: u32 = 8 * 1_024;
 /// Bodies from this size on are read on a thread that may be busy for long.
 const LARGE: usize = 64 * 1_024;
 /// What a client that comes at a bad moment is told to wait.

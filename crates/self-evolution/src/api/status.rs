@@ -15,6 +15,6 @@ pub(super) async fn health(State(api): State<Api>) -> Json<HealthBody> {
         service: "self-evolution",
         timestamp: api.clock.now(),
         elasticsearch_enabled: api.elasticsearch_enabled,
-        auto_apply_enabled: api.auto_apply_enabled,
+        auto_apply_enabled: api.engine.view().auto_apply,
     })
 }

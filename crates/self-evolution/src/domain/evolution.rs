@@ -35,6 +35,8 @@ pub struct Evolution {
 struct Runs {
     begun: u64,
     over: u64,
+    /// The last one that was begun is under way.
+    is_under_way: bool,
     /// Somebody has asked after the running one had taken its look.
     is_wanted_again: bool,
 }
@@ -129,6 +131,10 @@ impl Decider for Evolution {
             Event::SettingsFetched { service, instance, version } => {
                 self.fetched(&service, &instance, version, now)
             }
+            Event::PolicyChanged(policy) => {
+                self.policy = policy;
+                Decision { answer: Some(Answer::Done), ..Decision::default() }
+            }
             Event::PauseRequested(pause) => self.pause(pause, now),
             Event::ResumeRequested => self.resume(now),
         }
@@ -147,13 +153,14 @@ impl Decider for Evolution {
 
     fn restarted(&mut self, now: Timestamp) -> Decision<Self> {
         let mut decision = Decision::default();
-        // What ran is gone, and whoever waits for it gets the next one.
-        self.runs.over = self.runs.begun;
-        let was_wanted = std::mem::take(&mut self.runs.is_wanted_again);
+        // What ran is gone; whoever waits for it gets the next one.
+        let is_wanted = self.runs.begun > self.runs.over || self.runs.is_wanted_again;
+        self.runs.is_under_way = false;
+        self.runs.is_wanted_again = false;
         let started =
             Fact::EvolutionStarted { version: env!("CARGO_PKG_VERSION").into(), shape: self.policy.shape };
         self.record(&mut decision, now, started);
-        if was_wanted {
+        if is_wanted {
             self.begin_analysis(&mut decision, now);
         }
         decision
@@ -176,6 +183,7 @@ impl Decider for Evolution {
             pause: self.state.pause.clone().filter(|pause| pause.holds(now)),
             totals: self.state.totals,
             endpoints: self.endpoints,
+            auto_apply: self.policy.auto_apply,
         }
     }
 

@@ -30,4 +30,6 @@ pub struct View {
     pub totals: Totals,
     /// Endpoints that are told apart.
     pub endpoints: usize,
+    /// Whether the daemon applies on its own what matters much.
+    pub auto_apply: bool,
 }

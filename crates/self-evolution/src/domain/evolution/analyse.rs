@@ -17,7 +17,7 @@ const EXPIRES: Duration = Duration::from_secs(86_400);
 
 impl Evolution {
     pub(super) fn is_idle(&self) -> bool {
-        self.runs.begun == self.runs.over
+        !self.runs.is_under_way
     }
 
     pub(super) fn next_analysis(&self) -> Timestamp {
@@ -41,6 +41,7 @@ impl Evolution {
     pub(super) fn begin_analysis(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
         if self.is_idle() {
             self.runs.begun += 1;
+            self.runs.is_under_way = true;
             let within = self.policy.shape.window(now);
             decision.work.push(Work::Analyse {
                 run: self.runs.begun,
@@ -62,6 +63,7 @@ impl Evolution {
             return decision;
         }
         self.runs.over = run;
+        self.runs.is_under_way = false;
         let basis = Basis {
             known: &self.state.recommendations,
             settings: &self.state.settings,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::super::change::{Change, Rollback};
 use super::super::detect::Finding;
 use super::super::pause::Pause;
+use super::super::policy::Policy;
 use super::super::recommendation::{Recommendation, RecommendationId, Status};
 use super::super::usage::Report;
 use super::super::window::Window;
@@ -61,6 +62,8 @@ pub enum Event {
         /// The version that it got.
         version: u64,
     },
+    /// The operator wants something else from now on; how the window divides time stays.
+    PolicyChanged(Policy),
     /// A person holds back all changes.
     PauseRequested(Pause),
     /// A person lets changes go on.

@@ -3,6 +3,7 @@
 mod analysis;
 mod collecting;
 mod life;
+mod simulation;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -122,6 +122,20 @@ fn whoever_asks_while_an_analysis_runs_gets_one_that_has_seen_everything() {
 }
 
 #[test]
+fn whoever_waits_for_an_analysis_that_a_failing_journal_has_dropped_gets_another() {
+    let mut daemon = Daemon::new(policy());
+    daemon.see("web", "/x", 20, 2.5, 200);
+    let Answer::Analysing(run) = daemon.send(Event::AnalysisRequested) else { panic!() };
+    daemon.work.clear();
+    let decision = daemon.core.restarted(daemon.now);
+    daemon.take(decision);
+    assert!(daemon.core.view(daemon.now).run < run);
+    daemon.carry_out();
+    assert!(daemon.core.view(daemon.now).run >= run);
+    assert_eq!(daemon.core.view(daemon.now).recommendations.count(Status::Pending), 1);
+}
+
+#[test]
 fn paths_under_which_nothing_was_found_are_not_recommended_to_be_mended() {
     let mut daemon = Daemon::new(policy());
     for number in 0..50 {

@@ -1,0 +1,53 @@
+//! Reading the configuration again while the daemon runs.
+
+use shared::config::Sources;
+use shared::engine::Handle;
+use shared::http::access::Access;
+use tokio::signal::unix::Signal;
+
+use crate::config::{Config, Loading};
+use crate::domain::evolution::{Event, Evolution};
+
+/// What a new configuration reaches.
+pub(super) struct Reload {
+    pub(super) engine: Handle<Evolution>,
+    pub(super) access: Access,
+    /// Where it is read from.
+    pub(super) sources: Sources,
+    /// The configuration that holds.
+    pub(super) running: Config,
+}
+
+impl Reload {
+    /// Reads it at each hang-up, for ever. One that has a fault changes nothing.
+    pub(super) async fn at(mut self, mut hang_ups: Signal) {
+        while hang_ups.recv().await.is_some() {
+            tracing::info!("SIGHUP: the configuration is read again");
+            match Config::load(&self.sources) {
+                Ok(loading) => self.apply(loading).await,
+                Err(faults) => {
+                    tracing::error!("{faults}");
+                    tracing::error!("the configuration before is kept");
+                }
+            }
+        }
+    }
+
+    async fn apply(&mut self, Loading { config, warnings, .. }: Loading) {
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        let (config, fixed) = config.keeping_what_is_fixed(&self.running);
+        for setting in fixed {
+            tracing::warn!(setting, "it keeps its value until the daemon is started again");
+        }
+        match self.engine.ask(Event::PolicyChanged(config.policy.clone())).await {
+            Ok(_) => {
+                self.access.reconfigure(&config.foundation.access);
+                self.running = config;
+                tracing::info!("the configuration holds");
+            }
+            Err(error) => tracing::error!(%error, "the configuration before is kept"),
+        }
+    }
+}
