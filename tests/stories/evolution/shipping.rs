@@ -19,15 +19,18 @@ const MOST_BATCHES: usize = 800;
 /// Reports usage until it is stopped, whether anybody answers or not. Each event is sent once.
 struct Reporter {
     stop: Arc<AtomicBool>,
+    /// Nothing is sent while it is set: a server takes half a minute to come up again.
+    pause: Arc<AtomicBool>,
     acknowledged: Arc<Mutex<Vec<String>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Reporter {
     fn start(url: String) -> Self {
-        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let task = tokio::spawn(report(url, stop.clone(), acknowledged.clone()));
-        Self { stop, acknowledged, task }
+        let (stop, pause) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let acknowledged = Arc::new(Mutex::new(Vec::new()));
+        let task = tokio::spawn(report(url, stop.clone(), pause.clone(), acknowledged.clone()));
+        Self { stop, pause, acknowledged, task }
     }
 
     /// Waits until so many more events were acknowledged.
@@ -47,7 +50,12 @@ impl Reporter {
     }
 }
 
-async fn report(url: String, stop: Arc<AtomicBool>, acknowledged: Arc<Mutex<Vec<String>>>) {
+async fn report(
+    url: String,
+    stop: Arc<AtomicBool>,
+    pause: Arc<AtomicBool>,
+    acknowledged: Arc<Mutex<Vec<String>>>,
+) {
     let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
     for batch in 0..MOST_BATCHES {
         if stop.load(Ordering::Relaxed) {
@@ -61,6 +69,9 @@ async fn report(url: String, stop: Arc<AtomicBool>, acknowledged: Arc<Mutex<Vec<
             acknowledged.lock().unwrap().extend(ids);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
+        while pause.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     panic!("the story takes longer than it has events");
 }
@@ -86,7 +97,9 @@ async fn every_acknowledged_event_arrives_once(kind: Kind, rounds: usize) {
         daemon.kill();
         daemon.restart().await;
         reporter.acknowledged_more(100).await;
+        reporter.pause.store(true, Ordering::Relaxed);
         server.restart().await;
+        reporter.pause.store(false, Ordering::Relaxed);
     }
     let acknowledged = reporter.stop().await;
     elasticsearch_until(&daemon, "nothing waits").await;
@@ -145,6 +158,7 @@ async fn a_change_and_its_rollback_are_documents_as_charts_expect_them() {
         assert_eq!(document["baseline"]["metrics"]["throughput"], 40);
         assert_eq!(document["result"]["action"].as_str().unwrap_or_default(), result);
     }
+    assert_eq!(server.documents("self-evolution-usage").await.len(), 40);
     let search = json!({"size": 0, "aggs": {"mean": {"avg": {"field": "response_time"}},
         "of": {"terms": {"field": "service.name"}}}});
     let found = server.post("/self-evolution-usage/_search", &search).await;
