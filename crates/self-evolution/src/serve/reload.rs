@@ -23,7 +23,7 @@ impl Reload {
     pub(super) async fn at(mut self, mut hang_ups: Signal) {
         while hang_ups.recv().await.is_some() {
             tracing::info!("SIGHUP: the configuration is read again");
-            match Config::load(&self.sources) {
+            match Config::load(&self.sources.anew()) {
                 Ok(loading) => self.apply(loading).await,
                 Err(faults) => {
                     tracing::error!("{faults}");
