@@ -87,6 +87,11 @@ impl Daemon {
         Self::start_program("self-evolution", free_port(), configuration, variables).await
     }
 
+    /// The same on a port that somebody else knows already.
+    pub(super) async fn evolution_at(port: u16, configuration: &str) -> Self {
+        Self::start_program("self-evolution", port, configuration, &[]).await
+    }
+
     async fn start_program(
         program: &'static str,
         port: u16,

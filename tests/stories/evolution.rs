@@ -4,6 +4,7 @@ mod access;
 mod contract;
 mod crashes;
 mod hostile;
+mod ingest;
 mod settings;
 mod shipping;
 

@@ -4,6 +4,7 @@ use shared::cli::{Looked, Program};
 use shared::config::{Faults, Sources};
 
 use crate::config::{Config, Loading, SETTINGS};
+use crate::ingest;
 
 /// The daemon's executable.
 pub const PROGRAM: Program = Program {
@@ -21,12 +22,19 @@ const EXAMPLES: &str = "\
   self-evolution                                     listen on port 5007
   self-evolution --auto-apply-optimizations true     apply what matters without asking
   self-evolution --analysis-interval 300             analyse every five minutes
+  self-evolution ingest --follow --service shop access.log
+                                                     report what an access log tells
   self-evolution config print                        every setting, its value and where it came from
   self-evolution setup --wait                        prepare Elasticsearch, once it is up";
 
 const EXIT_CODES: &str = "\
 0 done; 1 it failed; 2 the command line was not understood; 64 the configuration
 cannot be used.";
+
+/// The whole command line.
+pub fn definition() -> clap::Command {
+    PROGRAM.definition([ingest::command()])
+}
 
 /// The configuration as the commands that look at it show it.
 pub(crate) fn look(sources: &Sources) -> Result<Looked, Faults> {
@@ -40,12 +48,12 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        PROGRAM.definition([]).debug_assert();
+        definition().debug_assert();
     }
 
     #[test]
     fn help_teaches_examples_exit_codes_and_every_setting() {
-        let mut definition = PROGRAM.definition([]);
+        let mut definition = definition();
         let help = definition.render_long_help().to_string();
         for part in ["Examples:", "Exit codes:", "docs/configuration.md", "Analysis:"] {
             assert!(help.contains(part), "{part}");

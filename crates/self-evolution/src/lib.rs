@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod documents;
 pub mod domain;
+mod ingest;
 pub mod metrics;
 pub mod perform;
 mod run;

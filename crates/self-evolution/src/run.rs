@@ -9,17 +9,17 @@ use shared::config::Sources;
 use tokio::runtime::Runtime;
 
 use crate::api;
-use crate::cli::{PROGRAM, look};
+use crate::cli::{PROGRAM, definition, look};
 use crate::config::{Config, Loading};
 use crate::documents::STREAMS;
-use crate::serve;
+use crate::{ingest, serve};
 
 /// Runs the command that the arguments ask for; the program's name comes first.
 pub fn run<I>(args: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
-    let matches = match PROGRAM.definition([]).try_get_matches_from(args) {
+    let matches = match definition().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => {
             // Nobody is left to tell when the terminal is gone.
@@ -27,6 +27,10 @@ where
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
     };
+    if let Some((ingest::NAME, matches)) = matches.subcommand() {
+        let exit = ingest::ingest(matches, &mut io::stdout().lock()).unwrap_or(Exit::Failed);
+        return ExitCode::from(exit.code());
+    }
     // The definition lets no other word through.
     let asked = Command::of(&matches).unwrap_or(Command::Serve);
     let sources = PROGRAM.sources(&matches, std::env::vars_os());
@@ -35,7 +39,6 @@ where
 }
 
 fn command(asked: &Command, sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
-    let definition = || PROGRAM.definition([]);
     match asked {
         Command::Serve => with_config(sources, |loading| {
             Ok(Runtime::new()?.block_on(serve::serve(loading, sources.clone())))
