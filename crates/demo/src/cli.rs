@@ -10,15 +10,22 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use shared::order::ServiceName;
 
+use crate::daemon::Daemon;
 use crate::unit::Unit;
 use crate::{daemon, demonstration, stand_in};
 
 const LONG_ABOUT: &str = "\
-Shows health-monitor at work on this machine, in less than half a minute.
+Shows health-monitor and self-evolution at work on this machine, in less than a minute.
 
-It starts seven stand-in services as real processes on 127.0.0.1, and health-monitor to watch them. Then it \
-kills one service with SIGKILL, lets another accept connections without ever answering, and tells with times \
-what health-monitor sees and does about it. Nothing is staged: a restart ends one process and starts another.
+It starts seven stand-in services as real processes on 127.0.0.1, and both daemons. First it kills one service \
+with SIGKILL, lets another accept connections without ever answering, and tells with times what health-monitor \
+sees and does about it.
+
+Then one service takes long for its work. The services report their requests to self-evolution and read their \
+settings from it: it finds what is slow, recommends a cache, publishes the setting, the service fetches it, and \
+the response times before and after are measured. At last the change is taken back, and the service is slow again.
+
+Nothing is staged: a restart ends one process and starts another, and every figure is measured.
 
 At the end everything stays up until Ctrl-C, with commands to look around and to break more. Then all \
 processes are ended and all files removed.";
@@ -26,13 +33,15 @@ processes are ended and all files removed.";
 const AFTER_HELP: &str = "\
 Examples:
   cargo demo                      watch it, then play with it
-  cargo demo --once               only the story; exit code 0 if everything recovered, else 1
+  cargo demo --once               only the stories; exit code 0 if both came out right, else 1
   cargo demo --port 9000          health-monitor on a port of your choice
+  cargo demo --evolution-port 9001
+                                  self-evolution on a port of your choice
   cargo demo stand-in --help      a service with fault knobs, for experiments of your own
 
 Colours are left out when the output is not a terminal or NO_COLOR is set.";
 
-/// Shows health-monitor at work: services break, and are healed for real.
+/// Shows both daemons at work: services break and are healed, one is slow and is made quick, all of it for real.
 #[derive(Parser, Debug)]
 #[command(name = "demo", bin_name = "demo", version, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -58,12 +67,21 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Run self-evolution itself
+    #[command(hide = true, disable_help_flag = true)]
+    SelfEvolution {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 const STAND_IN_HELP: &str = "\
 Routes:
   GET  /health                          200 with name, pid and start time
   POST /generate, /predict, ...         pretended work: an echo of the body
+
+With --evolution-url it reports how its work was answered, about once a second, and asks as often for its settings
+(OFREP); response-cache is the one that it obeys.
 
 Fault knobs, for this machine only unless --allow-remote-faults:
   POST /fault/crash                     the process ends abruptly, exit code 137
@@ -72,6 +90,8 @@ Fault knobs, for this machine only unless --allow-remote-faults:
   POST /fault/errors?rate=0.5&status=503
                                         this fraction of the answers are errors
   POST /fault/refuse?seconds=20         closes its port; without seconds until a restart
+  POST /fault/uncached?seconds=2.5      work takes this long; while the setting response-cache is true,
+                                        the same request is answered at once the second time
   POST /fault/none                      back to normal";
 
 /// Which stand-in.
@@ -102,7 +122,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = match command_line.command {
-        Some(Command::HealthMonitor { arguments }) => return daemon::main(arguments),
+        Some(Command::HealthMonitor { arguments }) => return daemon::main(Daemon::HealthMonitor, arguments),
+        Some(Command::SelfEvolution { arguments }) => return daemon::main(Daemon::SelfEvolution, arguments),
         Some(Command::StandIn(settings)) => stand_in(&settings),
         Some(Command::Restart(place)) => restart(place),
         Some(Command::Identity(place)) => identity(place),

@@ -1,15 +1,16 @@
-//! The demonstration: services break, health-monitor heals them, and the terminal tells it.
+//! The demonstration: services break and are healed, one is slow and is made quick, and the terminal tells it.
 
 mod api;
 mod configuration;
+mod evolution;
 mod fleet;
 mod follow;
 mod incident;
 mod interruption;
-mod monitor;
 mod narrator;
 mod next_steps;
 mod ports;
+mod process;
 mod report;
 mod story;
 
@@ -22,27 +23,32 @@ use clap::Args;
 use shared::clock::{Clock, Timestamp};
 use tempfile::TempDir;
 
+use crate::daemon::Daemon;
 use crate::terminal::{INTERRUPTED, Line, Terminal, Tone};
 use fleet::Fleet;
 use follow::Follower;
 use interruption::Interruption;
-use monitor::Monitor;
+use process::{Daemons, Place, Process};
 
-/// The port that health-monitor has by default.
-const PORT: u16 = 5006;
+/// The ports that the daemons have by default.
+const MONITOR_PORT: u16 = 5006;
+const EVOLUTION_PORT: u16 = 5007;
 
-/// Where the search for another port starts.
-const OTHER_PORTS: u16 = 15_006;
+/// Added to them where the search for other ports starts.
+const OFFSET: u16 = 10_000;
 
 /// How the demonstration is given.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// End after the story: exit code 0 if everything recovered, else 1
+    /// End after the stories: exit code 0 if both came out right, else 1
     #[arg(long)]
     once: bool,
     /// Port of health-monitor [default: 5006, or another if that is taken]
     #[arg(long)]
     port: Option<u16>,
+    /// Port of self-evolution [default: 5007, or another if that is taken]
+    #[arg(long)]
+    evolution_port: Option<u16>,
 }
 
 /// How the story ended.
@@ -53,7 +59,7 @@ enum Ending {
     Left,
     /// Somebody interrupted it before.
     Interrupted,
-    /// Something did not recover, or something of ours went wrong.
+    /// Something did not come out right, or something of ours went wrong.
     Failed(Error),
 }
 
@@ -81,7 +87,7 @@ async fn give(
     interruption: &mut Interruption,
     stage: &mut Stage,
     terminal: &mut Terminal,
-    clock: &Clock,
+    clock: &Arc<Clock>,
 ) -> Ending {
     let mut follower = match interruption.or(story::tell(stage, terminal, clock)).await {
         None => return Ending::Interrupted,
@@ -99,26 +105,41 @@ async fn give(
 struct Stage {
     directory: TempDir,
     program: PathBuf,
-    port: u16,
+    monitor_port: u16,
+    evolution_port: u16,
     fleet: Fleet,
-    monitor: Option<Monitor>,
+    daemons: Option<Daemons>,
 }
 
 impl Stage {
     /// Makes the directory and chooses the ports; no process is started.
     fn set(options: Options, terminal: &mut Terminal) -> Result<Self> {
         let program = std::env::current_exe().context("find this executable")?;
-        let port = choose_port(options.port, terminal)?;
+        let monitor = Port { daemon: Daemon::HealthMonitor, flag: "--port", usual: MONITOR_PORT };
+        let monitor_port = monitor.choose(options.port, terminal)?;
+        let evolution =
+            Port { daemon: Daemon::SelfEvolution, flag: "--evolution-port", usual: EVOLUTION_PORT };
+        let evolution_port = evolution.choose(options.evolution_port, terminal)?;
+        if monitor_port == evolution_port {
+            bail!(
+                "both daemons cannot have port {monitor_port}; give another with --port or --evolution-port"
+            );
+        }
         let directory = tempfile::Builder::new().prefix("health-monitor-demo-").tempdir()?;
-        let fleet = Fleet::install(&program, directory.path())?;
-        Ok(Self { directory, program, port, fleet, monitor: None })
+        let evolution_url = format!("http://127.0.0.1:{evolution_port}");
+        let fleet = Fleet::install(&program, directory.path(), &evolution_url)?;
+        Ok(Self { directory, program, monitor_port, evolution_port, fleet, daemons: None })
     }
 
-    /// Starts health-monitor, to be followed.
-    fn start_monitor<'a>(&'a mut self, terminal: &'a mut Terminal) -> Result<Follower<'a>> {
-        let yaml = configuration::yaml(&self.fleet, &self.program, self.port);
-        let monitor = Monitor::start(&self.program, self.directory.path(), &yaml, self.port)?;
-        Follower::new(&self.fleet, self.monitor.insert(monitor), terminal)
+    /// Starts the daemons; health-monitor is to be followed.
+    fn start_daemons<'a>(&'a mut self, terminal: &'a mut Terminal) -> Result<Follower<'a>> {
+        let place = |port| Place { program: &self.program, directory: self.directory.path(), port };
+        let yaml = configuration::of_self_evolution(self.directory.path(), self.evolution_port);
+        let evolution = Process::start(Daemon::SelfEvolution, place(self.evolution_port), &yaml)?;
+        let yaml = configuration::of_health_monitor(&self.fleet, &self.program, self.monitor_port);
+        let monitor = Process::start(Daemon::HealthMonitor, place(self.monitor_port), &yaml)?;
+        let daemons = self.daemons.insert(Daemons { monitor, evolution });
+        Follower::new(&self.fleet, daemons, terminal)
     }
 
     fn show_ending(&self, ending: &Ending, terminal: &mut Terminal) -> Result<()> {
@@ -126,19 +147,22 @@ impl Stage {
             return Ok(());
         };
         terminal.say(&Line::new("demo", Tone::Bad, format!("failed: {error:#}")))?;
-        if let Some(monitor) = &self.monitor {
-            terminal.heading("The last lines of health-monitor's log")?;
-            for line in monitor.last_lines() {
+        let Some(Daemons { monitor, evolution }) = &self.daemons else {
+            return Ok(());
+        };
+        for daemon in [monitor, evolution] {
+            terminal.heading(&format!("The last lines of {}'s log", daemon.name()))?;
+            for line in daemon.last_lines() {
                 terminal.show(&format!("  {line}"))?;
             }
         }
         Ok(())
     }
 
-    /// Ends all processes and removes the directory. health-monitor goes first: it would heal the services.
+    /// Ends all processes and removes the directory. The daemons go first: health-monitor would heal the services.
     async fn clear(mut self, terminal: &mut Terminal) -> Result<()> {
-        let stopped = match &mut self.monitor {
-            Some(monitor) => monitor.stop().await,
+        let stopped = match &mut self.daemons {
+            Some(daemons) => daemons.stop().await,
             None => Ok(()),
         };
         let removed = self.fleet.remove().await;
@@ -153,16 +177,27 @@ impl Stage {
     }
 }
 
-fn choose_port(wanted: Option<u16>, terminal: &mut Terminal) -> Result<u16> {
-    let port = wanted.unwrap_or(PORT);
-    if ports::is_free(port) {
-        return Ok(port);
+/// A port that is to be chosen.
+struct Port {
+    daemon: Daemon,
+    /// How a person chooses it.
+    flag: &'static str,
+    usual: u16,
+}
+
+impl Port {
+    /// The one that is wanted, else the usual one, else another that is free.
+    fn choose(&self, wanted: Option<u16>, terminal: &mut Terminal) -> Result<u16> {
+        let port = wanted.unwrap_or(self.usual);
+        if ports::is_free(port) {
+            return Ok(port);
+        }
+        if wanted.is_some() {
+            bail!("port {port} is taken; give another with {}, or leave it out and one is found", self.flag);
+        }
+        let other = ports::free_from(self.usual + OFFSET)?;
+        let text = format!("port {port} is taken, {} gets {other}", self.daemon.as_str());
+        terminal.say(&Line::new("demo", Tone::Warning, text))?;
+        Ok(other)
     }
-    if wanted.is_some() {
-        bail!("port {port} is taken; give another with --port, or leave it out and one is found");
-    }
-    let other = ports::free_from(OTHER_PORTS)?;
-    let text = format!("port {port} is taken, health-monitor gets {other}");
-    terminal.say(&Line::new("demo", Tone::Warning, text))?;
-    Ok(other)
 }

@@ -1,16 +1,22 @@
 //! A service that stands in for a real one, and misbehaves on demand.
 
+mod cache;
+mod evolution;
 mod fault;
+mod flags;
 mod listen;
 mod routes;
+mod usage;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use shared::clock::{Clock, Timestamp};
 use shared::order::ServiceName;
@@ -20,7 +26,10 @@ use tokio::sync::watch;
 
 use crate::instance::Instance;
 use crate::whole_file::replace_file;
+use evolution::Evolution;
 use fault::Fault;
+use routes::StandIn;
+use usage::Usage;
 
 /// How often it looks whether its parent still runs.
 const PARENT_LOOK: Duration = Duration::from_secs(1);
@@ -43,6 +52,9 @@ pub struct Settings {
     /// Process to end with: `<pid>` or `<pid>@<start time>`
     #[arg(long, value_name = "PID")]
     pub parent: Option<Instance>,
+    /// Where self-evolution answers, to report usage to it and to read settings from it; without it neither is done
+    #[arg(long, env = "EVOLUTION_SERVICE_URL", value_name = "URL")]
+    pub evolution_url: Option<Url>,
     /// Start broken: `errors` answers 500 to everything, `exit` ends at once with exit code 1
     #[arg(long, env = "STAND_IN_BROKEN", value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "errors")]
     pub broken: Option<Broken>,
@@ -77,6 +89,7 @@ pub async fn run(settings: &Settings, log: &mut dyn Write) -> io::Result<ExitCod
         writeln!(log, "{} is broken and ends", settings.name)?;
         return Ok(ExitCode::FAILURE);
     }
+    let evolution = settings.evolution_url.as_ref().map(Evolution::at).transpose()?;
     // As process 1 of a container it would be deaf to signals that it does not ask for.
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
@@ -90,12 +103,19 @@ pub async fn run(settings: &Settings, log: &mut dyn Write) -> io::Result<ExitCod
     writeln!(log, "{} listens on {address}, pid {}", settings.name, std::process::id())?;
 
     let (faults, current) = watch::channel(Fault::at_start(settings.broken));
-    let stand_in = routes::StandIn {
+    let clock = Clock::starting_after(Timestamp::default());
+    let stand_in = Arc::new(StandIn {
         name: settings.name.clone(),
-        started_at: Clock::starting_after(Timestamp::default()).now(),
+        started_at: clock.now(),
         allow_remote_faults: settings.allow_remote_faults,
         faults,
-    };
+        cache: Mutex::default(),
+        usage: evolution.as_ref().map_or_else(Usage::unreported, Evolution::take_usage),
+        clock,
+    });
+    if let Some(evolution) = evolution {
+        evolution.rule(Arc::clone(&stand_in));
+    }
     let reason = tokio::select! {
         served = listen::serve(listener, routes::router(stand_in), current) => match served? {},
         _ = terminated.recv() => "told to end",

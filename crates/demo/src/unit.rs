@@ -39,6 +39,9 @@ pub struct UnitFile {
     /// The process that it must not outlive.
     #[serde(default)]
     pub parent: Option<Instance>,
+    /// Where it finds self-evolution, if it is to.
+    #[serde(default)]
+    pub evolution_url: Option<String>,
     /// How it is broken from its start, if it is.
     #[serde(default)]
     pub broken: Option<Broken>,

@@ -20,7 +20,7 @@ pub const PROGRAM: Program = Program {
 
 const EXAMPLES: &str = "\
   self-evolution                                     listen on port 5007
-  self-evolution --auto-apply-optimizations true     apply what matters without asking
+  self-evolution --auto-apply-optimizations          apply what matters without asking
   self-evolution --analysis-interval 300             analyse every five minutes
   self-evolution ingest --follow --service shop access.log
                                                      report what an access log tells

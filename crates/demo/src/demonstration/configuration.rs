@@ -1,4 +1,4 @@
-//! The configuration file that health-monitor is started with.
+//! The configuration files that the daemons are started with.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,8 +11,8 @@ pub(super) const FALL: u32 = 3;
 /// Silent answers in a row that make health-monitor act: one more, as a busy service must not be restarted.
 pub(super) const FALL_SOFT: u32 = 4;
 
-/// The file as YAML. Short intervals, so that nobody has to wait; everything else is as in production.
-pub(super) fn yaml(fleet: &Fleet, program: &Path, port: u16) -> String {
+/// health-monitor's file as YAML. Short intervals, so that nobody has to wait; everything else is as in production.
+pub(super) fn of_health_monitor(fleet: &Fleet, program: &Path, port: u16) -> String {
     let directory = quoted(fleet.directory());
     let program = quoted(program);
     let data = quoted(&fleet.directory().join("health-monitor"));
@@ -42,6 +42,19 @@ services:
         let _ = writeln!(yaml, "  {}: {{url: \"{}\"}}", member.name(), member.url());
     }
     yaml
+}
+
+/// self-evolution's file as YAML. Usage is counted in seconds, for a story that takes no minutes.
+pub(super) fn of_self_evolution(directory: &Path, port: u16) -> String {
+    let data = quoted(&directory.join("self-evolution"));
+    format!(
+        "\
+bind_address: 127.0.0.1:{port}
+data_dir: {data}
+analysis_bucket_seconds: 1
+elasticsearch_enabled: false
+"
+    )
 }
 
 /// A path as a double-quoted scalar: every JSON string is one.

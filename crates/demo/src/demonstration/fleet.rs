@@ -58,8 +58,8 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Finds free ports and writes the unit files; nothing is started yet.
-    pub(super) fn install(program: &Path, directory: &Path) -> Result<Self> {
+    /// Finds free ports and writes the unit files; nothing is started yet. self-evolution answers at this URL.
+    pub(super) fn install(program: &Path, directory: &Path, evolution_url: &str) -> Result<Self> {
         let parent = Instance::of(std::process::id());
         let mut members = Vec::new();
         for (name, port) in SERVICES {
@@ -71,6 +71,7 @@ impl Fleet {
                 host: std::net::Ipv4Addr::LOCALHOST.into(),
                 port,
                 parent,
+                evolution_url: Some(evolution_url.to_owned()),
                 broken: None,
             })?;
             members.push(Member { name, port, unit });

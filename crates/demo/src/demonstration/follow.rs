@@ -1,14 +1,15 @@
 //! Following what health-monitor sees and does, and telling it as it happens.
 
+use std::future::Future;
 use std::time::Duration;
 
-use anyhow::{Error, Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow};
 
 use super::api::{Client, Outcome, Snapshot, State};
 use super::fleet::Fleet;
-use super::monitor::Monitor;
 use super::narrator::Narrator;
 use super::next_steps;
+use super::process::Daemons;
 use crate::terminal::{Line, Terminal};
 
 /// The pause between two looks.
@@ -23,7 +24,7 @@ pub(super) struct Follower<'a> {
     pub(super) narrator: Narrator,
     pub(super) fleet: &'a Fleet,
     pub(super) terminal: &'a mut Terminal,
-    monitor: &'a mut Monitor,
+    daemons: &'a mut Daemons,
     last: Snapshot,
     /// Why the last look saw nothing.
     blind: Option<Error>,
@@ -33,12 +34,12 @@ impl<'a> Follower<'a> {
     /// Nothing is known yet.
     pub(super) fn new(
         fleet: &'a Fleet,
-        monitor: &'a mut Monitor,
+        daemons: &'a mut Daemons,
         terminal: &'a mut Terminal,
     ) -> Result<Self> {
-        let client = Client::new(monitor.url())?;
+        let client = Client::new(daemons.monitor.url())?;
         let (narrator, last) = (Narrator::default(), Snapshot::default());
-        Ok(Self { client, narrator, fleet, terminal, monitor, last, blind: None })
+        Ok(Self { client, narrator, fleet, terminal, daemons, last, blind: None })
     }
 
     /// What was last seen.
@@ -46,9 +47,9 @@ impl<'a> Follower<'a> {
         &self.last
     }
 
-    /// The process that is followed.
-    pub(super) fn monitor(&self) -> &Monitor {
-        self.monitor
+    /// The daemons' processes.
+    pub(super) fn daemons(&self) -> &Daemons {
+        self.daemons
     }
 
     /// Tells one line.
@@ -56,7 +57,7 @@ impl<'a> Follower<'a> {
         Ok(self.terminal.say(line)?)
     }
 
-    /// Follows until this is seen; an error when it takes too long or health-monitor ends.
+    /// Follows until this is seen; an error when it takes too long or a daemon ends.
     pub(super) async fn until(&mut self, what: &str, is_seen: impl Fn(&Snapshot) -> bool) -> Result<()> {
         let seen = tokio::time::timeout(STEP_LIMIT, async {
             loop {
@@ -73,17 +74,32 @@ impl<'a> Follower<'a> {
 
     /// Follows for some time.
     pub(super) async fn rest(&mut self, duration: Duration) -> Result<()> {
-        let looking = async {
-            loop {
-                self.look().await?;
-            }
+        let resting = async {
+            tokio::time::sleep(duration).await;
+            Ok(())
         };
-        tokio::time::timeout(duration, looking).await.unwrap_or(Ok(()))
+        self.during(resting).await
     }
 
-    /// Shows what to do next and follows until health-monitor ends or stops answering.
+    /// Follows while something else is done; an error when a daemon ends meanwhile.
+    pub(super) async fn during<T>(&mut self, done: impl Future<Output = Result<T>>) -> Result<T> {
+        let looking = async {
+            loop {
+                if let Err(error) = self.look().await {
+                    return error;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            result = done => result,
+            error = looking => Err(error),
+        }
+    }
+
+    /// Shows what to do next and follows until a daemon ends or health-monitor stops answering.
     pub(super) async fn stay(&mut self) -> Result<()> {
-        next_steps::next_steps(self.terminal, self.fleet, self.monitor.url())?;
+        next_steps::next_steps(self.terminal, self.fleet, self.daemons)?;
         loop {
             self.until("health-monitor answers", |_| true).await?;
         }
@@ -92,9 +108,7 @@ impl<'a> Follower<'a> {
     /// Looks once; false when health-monitor did not answer.
     async fn look(&mut self) -> Result<bool> {
         tokio::time::sleep(PAUSE).await;
-        if let Some(status) = self.monitor.ended()? {
-            bail!("health-monitor ended with {status}");
-        }
+        self.daemons.expect_running()?;
         let snapshot = match self.client.snapshot(&self.to_ask()).await {
             Ok(snapshot) => snapshot,
             Err(error) => {

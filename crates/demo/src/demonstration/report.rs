@@ -1,9 +1,10 @@
-//! What is shown when the story is told: the incidents as a table, and what to try next.
+//! What is shown when a story is told: what happened, as a table.
 
 use std::io;
 use std::time::Duration;
 
 use super::api::Statistics;
+use super::evolution::Outcome;
 use super::incident::Incident;
 use super::narrator::seconds;
 use crate::terminal::Terminal;
@@ -27,6 +28,27 @@ pub(super) fn incidents(terminal: &mut Terminal, incidents: &[Incident], now: St
         terminal.show(&line)?;
     }
     Ok(())
+}
+
+/// Shows how a service fared without a change, with it, and without it again.
+pub(super) fn change(terminal: &mut Terminal, outcome: &Outcome) -> io::Result<()> {
+    let Outcome { service, change, before, after, taken_back, estimated, recorded } = outcome;
+    terminal.heading("What was changed")?;
+    terminal
+        .show(&format!("  {service:37}{:>10}{:>10}{:>10}{:>14}", "requests", "mean", "p95", "from cache"))?;
+    for (when, measured) in
+        [("before", before), (change.as_str(), after), ("after it was taken back", taken_back)]
+    {
+        let (mean, p95) = (seconds(Some(measured.mean())), seconds(Some(measured.p95())));
+        let row = format!("  {when:37}{:>10}{mean:>10}{p95:>10}{:>14}", measured.requests(), measured.kept);
+        terminal.show(&row)?;
+    }
+    let (measured, estimated) = (outcome.measured() * 100.0, estimated * 100.0);
+    terminal.show(&format!(
+        "\nMean response time {measured:.0} % less, measured by its clients; expected were {estimated:.0} %."
+    ))?;
+    terminal
+        .show(&format!("The service reported {recorded} requests, and self-evolution has recorded them all."))
 }
 
 fn cells(incident: &Incident) -> [String; 6] {

@@ -1,5 +1,6 @@
 //! What is told, in which order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -7,7 +8,7 @@ use shared::clock::Clock;
 
 use super::follow::Follower;
 use super::incident::{Break, Incident, break_and_follow};
-use super::{Stage, report};
+use super::{Stage, evolution, report};
 use crate::terminal::{Line, Terminal, Tone};
 
 /// Time to read between two incidents.
@@ -16,29 +17,39 @@ const BREATH: Duration = Duration::from_secs(2);
 /// Who is broken, and how.
 const INCIDENTS: [(&str, Break); 2] = [("crypto-prediction", Break::Kill), ("image-generation", Break::Hang)];
 
-/// Starts everything, breaks two services, follows their recovery and shows the balance.
+/// Starts everything and tells both stories: two services break and are healed, and one is slow and is made quick.
 pub(super) async fn tell<'a>(
     stage: &'a mut Stage,
     terminal: &'a mut Terminal,
-    clock: &Clock,
+    clock: &Arc<Clock>,
 ) -> Result<Follower<'a>> {
     let directory = stage.fleet.directory().display();
     let text = format!("starting seven services as real processes; files in {directory}");
     terminal.say(&Line::new("demo", Tone::Plain, text))?;
     stage.fleet.start().await?;
-    let mut follower = stage.start_monitor(terminal)?;
+    let mut follower = stage.start_daemons(terminal)?;
     introduce(&mut follower).await?;
+    evolution::meet(&mut follower).await?;
     meet_the_monitor(&mut follower).await?;
 
+    follower.terminal.heading("Services break, and health-monitor heals them")?;
+    break_services(&mut follower, clock).await?;
+    follower.terminal.heading("A service is slow, and self-evolution does something about it")?;
+    evolution::tell(&mut follower, clock).await?;
+    Ok(follower)
+}
+
+/// Breaks two services, follows their recovery and shows the balance.
+async fn break_services(follower: &mut Follower<'_>, clock: &Clock) -> Result<()> {
     let mut incidents: Vec<Incident> = Vec::new();
     for incident in INCIDENTS {
         follower.rest(BREATH).await?;
-        incidents.push(break_and_follow(&mut follower, clock, incident).await?);
+        incidents.push(break_and_follow(follower, clock, incident).await?);
     }
     follower.until("all services are healthy at the end", |now| is_all_well(now.statistics)).await?;
     let statistics = follower.last().statistics;
     report::incidents(follower.terminal, &incidents, statistics)?;
-    Ok(follower)
+    Ok(())
 }
 
 async fn introduce(follower: &mut Follower<'_>) -> Result<()> {
@@ -51,7 +62,8 @@ async fn introduce(follower: &mut Follower<'_>) -> Result<()> {
 }
 
 async fn meet_the_monitor(follower: &mut Follower<'_>) -> Result<()> {
-    let text = format!("started: pid {}, {}", follower.monitor().pid(), follower.monitor().url());
+    let monitor = &follower.daemons().monitor;
+    let text = format!("started: pid {}, {}", monitor.pid(), monitor.url());
     follower.say(&Line::new("health-monitor", Tone::Plain, text))?;
     follower.until("all services are healthy", |now| is_all_well(now.statistics)).await?;
     let text = format!("finds all {} services healthy", follower.last().statistics.total_services);

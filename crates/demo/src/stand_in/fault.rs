@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Broken;
 
 /// The knobs, as the path names them.
-pub(super) const KNOBS: &str = "crash, hang, slow, errors, refuse, none";
+pub(super) const KNOBS: &str = "crash, hang, slow, errors, refuse, uncached, none";
 
 /// The longest delay or refusal that can be asked for.
 const LONGEST_SECONDS: f64 = 3_600.0;
@@ -26,6 +26,8 @@ pub(super) enum Fault {
     Errors { rate: f64, status: StatusCode },
     /// The listening socket is closed.
     Refuse,
+    /// Work takes long, unless its answer was kept.
+    Uncached { work: Duration },
 }
 
 /// What a turned knob asks for.
@@ -73,6 +75,7 @@ impl Fault {
             Self::Slow { .. } => "slow",
             Self::Errors { .. } => "errors",
             Self::Refuse => "refuse",
+            Self::Uncached { .. } => "uncached",
         }
     }
 }
@@ -85,6 +88,7 @@ pub(super) fn parse(knob: &str, parameters: Parameters) -> Result<Order, Refusal
         "slow" => Order::Become(Fault::Slow { delay: duration(parameters.seconds.unwrap_or(3.0))? }),
         "errors" => Order::Become(errors(parameters)?),
         "refuse" => Order::Refuse { lasting: parameters.seconds.map(duration).transpose()? },
+        "uncached" => Order::Become(Fault::Uncached { work: duration(parameters.seconds.unwrap_or(2.5))? }),
         "none" => Order::Become(Fault::None),
         _ => return Err(Refusal::Unknown),
     };
@@ -139,9 +143,13 @@ mod tests {
         let seconds = Parameters { seconds: Some(-1.0), ..Parameters::default() };
         let rate = Parameters { rate: Some(f64::NAN), ..Parameters::default() };
         let status = Parameters { status: Some(404), ..Parameters::default() };
-        for (knob, parameters) in
-            [("slow", seconds), ("refuse", seconds), ("errors", rate), ("errors", status)]
-        {
+        for (knob, parameters) in [
+            ("slow", seconds),
+            ("uncached", seconds),
+            ("refuse", seconds),
+            ("errors", rate),
+            ("errors", status),
+        ] {
             assert!(matches!(parse(knob, parameters), Err(Refusal::Parameter(_))), "{knob}");
         }
     }

@@ -1,26 +1,35 @@
 //! What a stand-in answers.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::HeaderName;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use shared::clock::Timestamp;
+use shared::clock::{Clock, Timestamp};
 use shared::order::ServiceName;
 use tokio::sync::watch;
 
+use super::cache::Cache;
 use super::fault::{self, Fault, KNOBS, Order, Parameters, Refusal};
+use super::usage::{Answered, Usage};
 
 /// How long the pretended work takes.
 const WORK: Duration = Duration::from_millis(20);
+
+/// Says whether an answer was kept from before: `hit` or `miss`.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+/// Where its health is asked for.
+const HEALTH: &str = "/health";
 
 /// The exit code of a process that was ended by signal 9, as shells and container engines show it.
 const CRASHED: i32 = 137;
@@ -36,6 +45,12 @@ pub(super) struct StandIn {
     pub(super) allow_remote_faults: bool,
     /// How it misbehaves.
     pub(super) faults: watch::Sender<Fault>,
+    /// The answers that it keeps.
+    pub(super) cache: Mutex<Cache>,
+    /// Where it reports its requests.
+    pub(super) usage: Usage,
+    /// What time it is.
+    pub(super) clock: Clock,
 }
 
 impl StandIn {
@@ -43,19 +58,23 @@ impl StandIn {
     fn lets_turn(&self, peer: IpAddr) -> bool {
         self.allow_remote_faults || peer.to_canonical().is_loopback()
     }
+
+    /// The cache; whoever panicked with it in hand left it whole.
+    pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Shared = State<Arc<StandIn>>;
 
 /// The routes: health, work and knobs.
-pub(super) fn router(stand_in: StandIn) -> Router {
-    let business = business_route(&stand_in.name);
-    let stand_in = Arc::new(stand_in);
+pub(super) fn router(stand_in: Arc<StandIn>) -> Router {
     let requests = Arc::new(AtomicU32::new(0));
     let service = Router::new()
-        .route("/health", get(health))
-        .route(business, post(work))
-        .route_layer(from_fn_with_state((stand_in.clone(), requests), misbehave));
+        .route(HEALTH, get(health))
+        .route(business_route(&stand_in.name), post(work))
+        .route_layer(from_fn_with_state((stand_in.clone(), requests), misbehave))
+        .route_layer(from_fn_with_state(stand_in.clone(), report));
     let knobs = Router::new()
         .route("/fault/{knob}", post(turn))
         .route_layer(from_fn_with_state(stand_in.clone(), only_allowed_peers));
@@ -84,10 +103,22 @@ async fn health(State(stand_in): Shared) -> Json<Value> {
     }))
 }
 
-async fn work(State(stand_in): Shared, request: String) -> Json<Value> {
-    tokio::time::sleep(WORK).await;
-    let request = serde_json::from_str(&request).unwrap_or(Value::String(request));
-    Json(json!({ "service": stand_in.name, "request": request, "work_ms": WORK.as_millis() }))
+/// Works, or answers what it has answered to the same request before.
+async fn work(State(stand_in): Shared, request: String) -> Response {
+    if let Some(answer) = stand_in.cache().get(&request) {
+        return ([(X_CACHE, "hit")], Json(answer)).into_response();
+    }
+    let fault = *stand_in.faults.borrow();
+    let work = if let Fault::Uncached { work } = fault { work } else { WORK };
+    tokio::time::sleep(work).await;
+    let asked: Value = serde_json::from_str(&request).unwrap_or_else(|_| request.as_str().into());
+    let answer = json!({ "service": stand_in.name, "request": asked, "work_ms": work.as_millis() });
+    let mut cache = stand_in.cache();
+    if !cache.is_on() {
+        return Json(answer).into_response();
+    }
+    cache.keep(request, answer.clone());
+    ([(X_CACHE, "miss")], Json(answer)).into_response()
 }
 
 async fn turn(
@@ -145,9 +176,28 @@ async fn misbehave(
         Fault::Errors { rate, status } if fault::fails(requests.fetch_add(1, Ordering::Relaxed), rate) => {
             return error(status, "the fault knob 'errors' is turned on");
         }
-        Fault::None | Fault::Hang | Fault::Errors { .. } | Fault::Refuse => {}
+        Fault::None | Fault::Hang | Fault::Errors { .. } | Fault::Refuse | Fault::Uncached { .. } => {}
     }
     next.run(request).await
+}
+
+/// Reports how the work was answered. Health is no work.
+async fn report(State(stand_in): Shared, request: Request, next: Next) -> Response {
+    let (method, endpoint) = (request.method().to_string(), request.uri().path().to_owned());
+    let asked_at = stand_in.clock.now();
+    let response = next.run(request).await;
+    if endpoint != HEALTH {
+        let timestamp = stand_in.clock.now();
+        stand_in.usage.note(Answered {
+            service: stand_in.name.clone(),
+            endpoint,
+            method,
+            response_time: timestamp.since(asked_at).as_secs_f64(),
+            status_code: response.status().as_u16(),
+            timestamp,
+        });
+    }
+    response
 }
 
 async fn only_allowed_peers(
@@ -178,6 +228,9 @@ mod tests {
             started_at: Timestamp::default(),
             allow_remote_faults: false,
             faults,
+            cache: Mutex::default(),
+            usage: Usage::unreported(),
+            clock: Clock::starting_after(Timestamp::default()),
         };
         for (peer, expected) in [
             ("127.0.0.1", true),

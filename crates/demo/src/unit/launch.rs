@@ -38,6 +38,9 @@ fn spawn(unit: &Unit, file: &UnitFile) -> io::Result<Child> {
     if let Some(parent) = file.parent {
         command.args(["--parent", &parent.to_string()]);
     }
+    if let Some(url) = &file.evolution_url {
+        command.args(["--evolution-url", url]);
+    }
     if let Some(broken) = file.broken {
         command.arg(format!("--broken={}", broken.as_str()));
     }

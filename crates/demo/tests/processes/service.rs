@@ -52,17 +52,26 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn installed(broken: Option<Broken>) -> Self {
+        Self::installed_with(None, broken)
+    }
+
+    fn installed_with(evolution_url: Option<String>, broken: Option<Broken>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = free_port();
         let unit = Unit::new(ServiceName::new(NAME).unwrap(), directory.path());
         let parent = Instance::of(std::process::id());
         let host = Ipv4Addr::LOCALHOST.into();
-        unit.install(&UnitFile { program: DEMO.into(), host, port, parent, broken }).unwrap();
+        let program = DEMO.into();
+        unit.install(&UnitFile { program, host, port, parent, evolution_url, broken }).unwrap();
         Self { directory, port, unit }
     }
 
     pub(crate) fn started() -> Self {
-        let service = Self::installed(None);
+        Self::started_with(None)
+    }
+
+    pub(crate) fn started_with(evolution_url: Option<String>) -> Self {
+        let service = Self::installed_with(evolution_url, None);
         assert!(service.restart().status.success());
         service
     }
@@ -109,15 +118,21 @@ pub(crate) fn connect(port: u16) -> std::io::Result<TcpStream> {
     TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), LIMIT)
 }
 
-/// Status and body; none when the connection broke before there was an answer.
+/// Status and body, null where that is no JSON; none when the connection broke before there was an answer.
 pub(crate) fn request(port: u16, method: &str, path: &str) -> Option<(u16, Value)> {
+    let (status, body) = answer(port, method, path)?;
+    Some((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+}
+
+/// Status and body; none when the connection broke before there was an answer.
+pub(crate) fn answer(port: u16, method: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = connect(port).ok()?;
     stream.set_read_timeout(Some(LIMIT)).unwrap();
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        .ok()?;
+    let headers = "host: 127.0.0.1\r\ncontent-length: 0\r\nconnection: close";
+    write!(stream, "{method} {path} HTTP/1.1\r\n{headers}\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let status = answer.split(' ').nth(1)?.parse().ok()?;
     let (_, body) = answer.split_once("\r\n\r\n")?;
-    Some((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+    Some((status, body.to_owned()))
 }
