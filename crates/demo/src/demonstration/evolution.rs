@@ -98,7 +98,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
     let measured = outcome.measured();
     ensure!(
         measured >= *estimated,
-        "{service} became quicker by {:.0} % only, expected were {:.0} %",
+        "{service} became quicker by {:.0} %, and {:.0} % were expected",
         measured * 100.0,
         estimated * 100.0
     );
@@ -145,12 +145,7 @@ impl Story<'_, '_> {
         );
         self.say("demo", Tone::Plain, text)?;
         let url = format!("{}/{ROUTE}", self.url);
-        let sending = tokio::time::timeout(STEP_LIMIT, load::send(&url, load, self.clock));
-        let answered = async {
-            let late = |_| anyhow!("{SERVICE} did not answer {requests} requests within {STEP_LIMIT:?}");
-            sending.await.map_err(late)?
-        };
-        let measured = self.follower.during(answered).await?;
+        let measured = self.follower.during(load::send(&url, load, self.clock)).await?;
         let mut text = format!(
             "answered {} requests: mean {}, p95 {}",
             measured.requests(),
