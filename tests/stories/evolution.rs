@@ -5,6 +5,7 @@ mod contract;
 mod crashes;
 mod hostile;
 mod ingest;
+mod providers;
 mod settings;
 mod shipping;
 

@@ -307,7 +307,7 @@ fn is_root() -> bool {
 }
 
 /// Where `tests/run` keeps what is costly to obtain.
-fn components() -> PathBuf {
+pub(super) fn components() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let cache = || {
         let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
