@@ -174,8 +174,8 @@ impl Story<'_, '_> {
 
     async fn recommended(&mut self, seen: &Measured) -> Result<Recommendation> {
         let recommendations = self.follower.during(self.client.analyze()).await?;
-        let found = recommendations.into_iter().find(Recommendation::is_for_cache);
-        let found = found.filter(|found| found.target_service == SERVICE).with_context(|| {
+        let is_it = |one: &Recommendation| one.target_service == SERVICE && one.is_for_cache();
+        let found = recommendations.into_iter().find(is_it).with_context(|| {
             let (requests, mean) = (seen.requests(), seconds(Some(seen.mean())));
             format!("self-evolution recommends no cache for {SERVICE} after {requests} requests of {mean}")
         })?;

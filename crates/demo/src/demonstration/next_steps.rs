@@ -9,8 +9,7 @@ use crate::terminal::Terminal;
 /// The routes worth a look first. One with a question mark is quoted, because shells take it for a pattern.
 const OF_MONITOR: [&str; 4] =
     ["/service-status", "/statistics", "/recovery-history", "/error-history?service=crypto-prediction"];
-const OF_EVOLUTION: [&str; 4] =
-    ["/recommendations", "/changes", "/settings/crypto-prediction", "/rollback-history"];
+const OF_EVOLUTION: [&str; 4] = ["/recommendations", "/changes", "/settings", "/rollback-history"];
 
 /// Shows what a person can do now.
 pub(super) fn next_steps(terminal: &mut Terminal, fleet: &Fleet, daemons: &Daemons) -> io::Result<()> {
@@ -66,7 +65,7 @@ fn make_slow(terminal: &mut Terminal, fleet: &Fleet, evolution: &str) -> io::Res
     for command in [
         format!("curl -X POST {url}/fault/uncached"),
         format!(
-            "seq 12 | xargs -P 12 -I: curl -s -X POST {url}/generate -d a-cat   # ask again once it is applied"
+            "seq 12 | xargs -P 12 -I{{}} curl -s -X POST {url}/generate -d a-cat   # again once it is applied"
         ),
         format!("curl -X POST {evolution}/analyze   # a second later; it gives an id"),
         format!("curl -X POST {evolution}/apply-optimization/ID"),
