@@ -65,7 +65,7 @@ fn make_slow(terminal: &mut Terminal, fleet: &Fleet, evolution: &str) -> io::Res
     for command in [
         format!("curl -X POST {url}/fault/uncached"),
         format!(
-            "seq 12 | xargs -P 12 -I{{}} curl -s -X POST {url}/generate -d a-cat   # again once it is applied"
+            "seq 12 | xargs -P 12 -I{{}} curl -s -X POST {url}/generate -d a-cat   # once it is applied, quick from the second time on"
         ),
         format!("curl -X POST {evolution}/analyze   # a second later; it gives an id"),
         format!("curl -X POST {evolution}/apply-optimization/ID"),
