@@ -5,9 +5,9 @@ mod contract;
 mod crashes;
 mod hostile;
 mod ingest;
-mod providers;
 mod settings;
 mod shipping;
+mod stock_providers;
 
 use serde_json::{Value, json};
 
