@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::clock::Timestamp;
 use shared::order::ServiceName;
+use shared::redact::redact;
 
 use super::alarm::{Alarm, Scope, Trouble};
 use super::channel::ChannelPolicy;
@@ -58,7 +59,8 @@ impl Scene<'_> {
                 Wording { title, text, services: self.down.to_vec(), count: self.down_count }
             }
         };
-        Some(Wording { title: short(&title), text: short(&text), services, count })
+        // What strangers wrote goes to further strangers.
+        Some(Wording { title: short(&title), text: short(&redact(&text)), services, count })
     }
 
     fn service(&self, alarm: &Alarm, name: &ServiceName, kind: NotificationKind) -> (String, String) {
@@ -255,4 +257,28 @@ fn short(text: &str) -> String {
     }
     let cut: String = line.chars().take(LONGEST - 1).collect();
     format!("{cut}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_said_as_people_say_it() {
+        let said = [5, 59, 60, 3_599, 3_600, 90_061].map(|seconds| length(Duration::from_secs(seconds)));
+        assert_eq!(said, ["5 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "25 h 1 min"]);
+    }
+
+    #[test]
+    fn what_is_too_long_or_has_lines_becomes_one_short_line() {
+        assert_eq!(short("one\r\n two\tthree"), "one two three");
+        let cut = short(&"ä".repeat(LONGEST + 1));
+        assert!(cut.ends_with('…') && cut.chars().count() == LONGEST, "{cut}");
+    }
+
+    #[test]
+    fn of_many_services_a_few_are_named_and_the_rest_counted() {
+        let names = ["a", "b"].map(|name| ServiceName::new(name).unwrap());
+        assert_eq!((named(&names, 2), named(&names, 40)), ("a, b".to_owned(), "a, b, 38 more".to_owned()));
+    }
 }
