@@ -84,6 +84,7 @@ impl Value {
             (Self::Text(one), Self::Text(other)) => one == other,
             (Self::Boolean(one), Self::Boolean(other)) => one == other,
             (Self::Whole(one), Self::Whole(other)) => one == other,
+            (Self::Number(one), Self::Number(other)) => one == other,
             (Self::Seconds(one), Self::Seconds(other)) => one == other,
             (Self::Address(one), Self::Address(other)) => one == other,
             (Self::Url(one), Self::Url(other)) => one == other,
@@ -93,6 +94,7 @@ impl Value {
                 | Self::Secret(_)
                 | Self::Boolean(_)
                 | Self::Whole(_)
+                | Self::Number(_)
                 | Self::Seconds(_)
                 | Self::Address(_)
                 | Self::Url(_)
