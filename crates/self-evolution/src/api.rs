@@ -14,14 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use prometheus_client::registry::Registry;
 use shared::clock::Clock;
+use shared::elasticsearch::Shipping;
 use shared::engine::{Handle, Unhandled};
 use shared::http::access::{Access, Role};
 use shared::http::events::Events;
 use shared::http::probes::Readiness;
-use shared::http::{Foundation, Problem, foundation, metrics, probes};
+use shared::http::{Foundation, Problem, foundation, limits, metrics, probes};
+use tokio::sync::watch;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Specification;
 use utoipa_axum::router::OpenApiRouter;
@@ -51,8 +54,8 @@ pub struct Api {
     pub events: Events,
     /// The time.
     pub clock: Arc<Clock>,
-    /// Whether documents are sent to Elasticsearch.
-    pub elasticsearch_enabled: bool,
+    /// How the shipping to Elasticsearch fares; none where it is switched off.
+    pub shipping: Option<watch::Receiver<Shipping>>,
 }
 
 #[derive(OpenApi)]
@@ -111,6 +114,8 @@ pub fn router(api: Api, readiness: Readiness, registry: Arc<Registry>, settings:
     let (router, _) = routes_of_the_daemon().split_for_parts();
     let router = router
         .with_state(api)
+        // Usage has a limit of its own; whatever else is sent is a handful of words.
+        .layer(DefaultBodyLimit::max(limits::BODY))
         .merge(probes::router::<()>(readiness))
         .merge(metrics::router::<()>(registry))
         .fallback(async || Problem::not_found("No such route: GET /openapi.json lists them."));

@@ -81,7 +81,7 @@ async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
     let registry = metrics::collect(registry, handle.clone(), collector);
     let access = api::with_rules(Access::new(&foundation.access));
     let readiness = Readiness::new({
-        let engine = handle.clone();
+        let (engine, shipping) = (handle.clone(), shipping.clone());
         move || checks(&engine, shipping.as_ref())
     });
     let (settings, keep_settings) = SettingsFeed::new(handle.clone());
@@ -93,7 +93,7 @@ async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
         settings,
         events,
         clock,
-        elasticsearch_enabled: foundation.elasticsearch_enabled,
+        shipping,
     };
     let reload =
         Reload { engine: api.engine.clone(), access: access.clone(), sources, running: config.clone() };

@@ -126,3 +126,10 @@ async fn each_service_has_its_own_settings_and_a_version_of_its_own() {
         (&json!(true), &json!(true))
     );
 }
+
+#[tokio::test]
+async fn a_request_for_settings_may_not_be_large() {
+    let (daemon, _) = recommending().await;
+    let large = json!({"context": {"targetingKey": "web", "filler": "x".repeat(100_000)}});
+    assert_eq!(evaluate(&daemon, "", &large).await.0, 413);
+}

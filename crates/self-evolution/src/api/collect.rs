@@ -20,7 +20,7 @@ use crate::domain::usage::{RawEvent, Report};
 
 /// The largest body, in bytes.
 pub(super) const BODY: usize = 4 * 1_024 * 1_024;
-/// Bodies that are in work at once, in KiB: two of the largest. What is in work may become one commit, and a commit is
+/// Bodies of either size that are in work at once, in KiB: two of the largest. What is in work may become one commit, and a commit is
 /// read as a whole when it is sent to Elasticsearch: a document there is five times an event here.
 const IN_WORK: u32 = 8 * 1_024;
 /// Bodies from this size on are read on a thread that may be busy for long.
@@ -30,14 +30,22 @@ const SOON: Duration = Duration::from_secs(1);
 /// The journal takes no more usage when so many percent of its budget are in use by facts that are still to arrive in
 /// Elasticsearch; the rest is for the daemon's own facts.
 const FULL_PERCENT: u64 = 85;
+/// What has waited for longer than this waits for a server that is away or too slow.
+const LAG: Duration = Duration::from_secs(60);
 
 /// How much usage may be in work at once.
+///
+/// Small bodies have a part of their own, so that slow uploads of large ones do not keep them out.
 #[derive(Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(IN_WORK as usize)))
+        let semaphore = || Arc::new(Semaphore::new(IN_WORK as usize));
+        Self { small: semaphore(), large: semaphore() }
     }
 }
 
@@ -45,8 +53,10 @@ impl Budget {
     /// Room for a body of the length that the headers tell, or of the largest where they tell none.
     fn take(&self, headers: &HeaderMap) -> Option<OwnedSemaphorePermit> {
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let kibibytes = length.unwrap_or(BODY).min(BODY).div_ceil(1_024).max(1);
-        Arc::clone(&self.0).try_acquire_many_owned(u32::try_from(kibibytes).unwrap_or(IN_WORK)).ok()
+        let length = length.unwrap_or(BODY).min(BODY);
+        let kibibytes = length.div_ceil(1_024).max(1);
+        let semaphore = if length < LARGE { &self.small } else { &self.large };
+        Arc::clone(semaphore).try_acquire_many_owned(u32::try_from(kibibytes).unwrap_or(IN_WORK)).ok()
     }
 }
 
@@ -135,8 +145,11 @@ pub(super) async fn collect_usage(State(api): State<Api>, request: Request) -> R
 /// Why no usage can be taken now. What was acknowledged is never dropped, so that no room can be made.
 fn full(api: &Api) -> Option<String> {
     let journal = api.engine.journal();
-    let waits = journal.cursor.has_arrived && journal.cursor.seq < journal.last_seq;
-    let is_full = waits && journal.bytes > journal.max_bytes / 100 * FULL_PERCENT;
+    let oldest = api.shipping.as_ref().and_then(|shipping| shipping.borrow().oldest_waiting);
+    // What waits for less is on its way, and the rest of the journal is history that makes room.
+    let waits = oldest.is_some_and(|oldest| api.clock.now().since(oldest) > LAG);
+    let is_full =
+        waits && journal.cursor.has_arrived && journal.bytes > journal.max_bytes / 100 * FULL_PERCENT;
     is_full.then(|| {
         format!(
             "The journal is full of what Elasticsearch has not taken yet ({} of {} bytes): usage is taken again once \

@@ -131,6 +131,9 @@ pub(super) async fn fetched(api: &Api, service: &str, instance: &str, version: u
     if is_known || instance.is_empty() || instance.len() > MOST_TEXT {
         return;
     }
+    if !settings.has_room_for(instance, version) {
+        return;
+    }
     let event = Event::SettingsFetched { service: service.into(), instance: instance.into(), version };
     if let Err(error) = api.engine.ask(event).await {
         // It has its settings all the same; the next time that it asks is noted.

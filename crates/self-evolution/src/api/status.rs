@@ -14,7 +14,7 @@ pub(super) async fn health(State(api): State<Api>) -> Json<HealthBody> {
         status: "healthy",
         service: "self-evolution",
         timestamp: api.clock.now(),
-        elasticsearch_enabled: api.elasticsearch_enabled,
+        elasticsearch_enabled: api.shipping.is_some(),
         auto_apply_enabled: api.engine.view().auto_apply,
     })
 }

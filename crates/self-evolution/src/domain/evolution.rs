@@ -65,6 +65,7 @@ impl Evolution {
         let is_news = |settings: &Arc<ServiceSettings>| {
             version <= settings.version
                 && settings.deliveries.get(instance).is_none_or(|delivery| delivery.version != version)
+                && settings.has_room_for(instance, version)
         };
         if known.is_some_and(is_news) {
             let (service, instance) = (Arc::clone(service), Arc::clone(instance));

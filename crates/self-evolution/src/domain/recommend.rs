@@ -53,6 +53,10 @@ fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option
     let id = identity(&service, issue.name, now);
     let (confidence, confidence_reason) = confidence(&group);
     let known = basis.known.get(&id);
+    // It has another identity each day, and what a person has said of it holds all the same.
+    let is_approved_of_before = basis.known.iter().any(|old| {
+        old.status == Status::Pending && old.is_approved && old.is_like(&service, worst.issue.name)
+    });
     // What is in effect, or over, keeps the changes that it was about.
     let settled = known.filter(|known| known.status != Status::Pending);
     let changes = settled.map_or_else(
@@ -68,7 +72,7 @@ fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option
         estimated_improvement: issue.prior_improvement,
         improvement_method: "a constant: no change of this kind has been measured here yet".into(),
         status: known.map_or(Status::Pending, |known| known.status),
-        is_approved: known.is_some_and(|known| known.is_approved),
+        is_approved: known.map_or(is_approved_of_before, |known| known.is_approved),
         created_at: known.map_or(now, |known| known.created_at),
         confirmed_at: now,
         applied_at: known.and_then(|known| known.applied_at),

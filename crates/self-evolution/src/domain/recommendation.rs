@@ -219,6 +219,17 @@ const MOST_STEPS: usize = 20;
 const MOST_KEPT: usize = 1_000;
 
 impl Recommendation {
+    /// Whether it is about this issue of this service, whatever its day.
+    pub fn is_like(&self, service: &str, detector: &str) -> bool {
+        *self.target_service == *service && self.detector == detector
+    }
+
+    /// Whether a person, or a change that was taken back, has said no to it since then.
+    pub fn was_turned_down_since(&self, then: Timestamp) -> bool {
+        matches!(self.status, Status::RolledBack | Status::Dismissed)
+            && self.history.last().is_some_and(|step| step.at >= then)
+    }
+
     /// Notes what has become of it.
     pub fn becomes(&mut self, status: Status, at: Timestamp, reason: impl Into<String>) {
         self.status = status;

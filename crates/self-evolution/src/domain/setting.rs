@@ -12,7 +12,8 @@ use super::recommendation::RecommendationId;
 
 /// Services that are told something; a change for one more is refused.
 pub const MOST_SERVICES: usize = 1_000;
-/// Instances of a service that are remembered to have fetched its settings; the oldest goes first.
+/// Instances of a service that are remembered to have fetched its settings; those with an older
+/// version go first.
 const MOST_INSTANCES: usize = 100;
 
 /// A value that a service is told.
@@ -66,6 +67,16 @@ pub struct ServiceSettings {
     /// Who has fetched them.
     #[serde(default)]
     pub deliveries: BTreeMap<Arc<str>, Delivery>,
+}
+
+impl ServiceSettings {
+    /// Whether a delivery can be noted without forgetting one that is as new: strangers can ask as any number of
+    /// instances.
+    pub fn has_room_for(&self, instance: &str, version: u64) -> bool {
+        self.deliveries.len() < MOST_INSTANCES
+            || self.deliveries.contains_key(instance)
+            || self.deliveries.values().any(|delivery| delivery.version < version)
+    }
 }
 
 /// What all services are told. A clone shares what is not changed afterwards.
@@ -133,7 +144,7 @@ impl Settings {
         let deliveries = &mut self.entry(service).deliveries;
         deliveries.insert(Arc::clone(instance), delivery);
         if deliveries.len() > MOST_INSTANCES {
-            let oldest = deliveries.iter().min_by_key(|(_, delivery)| delivery.at);
+            let oldest = deliveries.iter().min_by_key(|(_, delivery)| (delivery.version, delivery.at));
             if let Some(oldest) = oldest.map(|(instance, _)| Arc::clone(instance)) {
                 deliveries.remove(&oldest);
             }

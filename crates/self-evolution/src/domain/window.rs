@@ -20,7 +20,7 @@ use shared::clock::Timestamp;
 use super::fact::UsageRecorded;
 use bucket::Counters;
 use routes::Routes;
-use series::{Series, says_nothing_is_there};
+use series::Series;
 use shape::{Shape, Slot};
 
 /// Services that are told apart.
@@ -135,10 +135,22 @@ impl Window {
         self.len() >= MOST_KEYS
     }
 
-    /// Whether an event that was answered with this status is counted under [`UNMATCHED`]: nothing was ever found under
-    /// its path.
-    pub fn is_unmatched(&self, service: &str, endpoint: &str, status: u16) -> bool {
-        says_nothing_is_there(status) && !self.series(service, endpoint).is_some_and(Series::exists)
+    /// Where the events of a service and endpoint are counted, once whatever could be admitted is. `is_found` says that
+    /// some answer has shown that there is something under the path.
+    pub fn known(&self, service: &Arc<str>, endpoint: &Arc<str>, is_found: bool) -> (Arc<str>, Arc<str>) {
+        match self.place(service, endpoint) {
+            Place::Known(service, endpoint) if is_found || self.has_found(&service, &endpoint) => {
+                (service, endpoint)
+            }
+            Place::Known(service, _) | Place::New(service, _) | Place::Merge { service, .. } => {
+                (service, UNMATCHED.into())
+            }
+        }
+    }
+
+    /// Whether something was ever found under an endpoint that is one.
+    fn has_found(&self, service: &str, endpoint: &str) -> bool {
+        endpoint != OTHER && self.series(service, endpoint).is_some_and(Series::exists)
     }
 
     /// Endpoints that are told apart.
@@ -197,11 +209,15 @@ impl Window {
     /// Counts recorded events.
     pub fn record(&mut self, at: Timestamp, recorded: &UsageRecorded) {
         let (shape, now) = (self.shape, self.shape.slot(at));
+        let oldest = shape.window(at).start;
         for (key, events) in recorded.by_key() {
             let endpoints = Arc::make_mut(self.services.entry(Arc::clone(&key.0)).or_default());
             let series = Arc::make_mut(endpoints.series.entry(Arc::clone(&key.1)).or_default());
             for event in events {
                 series.record(now, shape.slot(event.at(at)), event.response_time, event.status_code);
+            }
+            if series.is_due(now) {
+                series.age(now, oldest);
             }
         }
     }

@@ -94,7 +94,7 @@ impl Evolution {
     fn replace_older(&mut self, decision: &mut Decision<Self>, new: &Recommendation, now: Timestamp) {
         let reason = format!("replaced by {}, which says the same of today", new.id);
         self.let_expire(decision, now, &reason, |old| {
-            old.id != new.id && old.target_service == new.target_service && old.detector == new.detector
+            old.id != new.id && old.is_like(&new.target_service, &new.detector)
         });
     }
 
@@ -119,11 +119,19 @@ impl Evolution {
         }
     }
 
+    /// Whether the same was taken back or dismissed within a day: another day does not make another answer.
+    fn was_turned_down(&self, recommendation: &Recommendation, now: Timestamp) -> bool {
+        let Recommendation { target_service, detector, .. } = recommendation;
+        let mut like = self.state.recommendations.iter().filter(|old| old.is_like(target_service, detector));
+        like.any(|old| old.was_turned_down_since(now - EXPIRES))
+    }
+
     /// Applies what a person has approved of, and, where the operator wants that, what matters much and is well founded.
     fn apply_what_may_be_applied(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
         let may = |r: &Recommendation| {
             let matters = r.priority >= Priority::High && r.confidence == Confidence::High;
-            r.status == Status::Pending && (r.is_approved || (self.policy.auto_apply && matters))
+            let by_itself = || self.policy.auto_apply && matters && !self.was_turned_down(r, now);
+            r.status == Status::Pending && (r.is_approved || by_itself())
         };
         let wanted: Vec<RecommendationId> = self
             .state

@@ -9,7 +9,8 @@ use shared::engine::Decision;
 use super::super::fact::{EventRecorded, Fact, UsageKey, UsageRecorded};
 use super::super::usage::Report;
 use super::super::usage::report::Reported;
-use super::super::window::{Place, UNMATCHED};
+use super::super::window::Place;
+use super::super::window::series::says_nothing_is_there;
 use super::{Answer, Evolution};
 
 /// The keys of recorded usage while it is put together.
@@ -35,19 +36,13 @@ impl Evolution {
         if report.events.is_empty() {
             return decision;
         }
-        let known: Vec<UsageKey> = report
-            .keys
-            .iter()
-            .map(|(service, endpoint)| self.admit(&mut decision, service, endpoint, now))
-            .collect();
+        let known = self.places(&mut decision, &report, now);
         let mut keys = Keys::default();
         let mut recorded =
             UsageRecorded { events: Vec::with_capacity(report.events.len()), ..UsageRecorded::default() };
         for Reported { key, response_time, status_code, at, details } in report.events {
             let Some((service, endpoint)) = known.get(key as usize) else { continue };
-            let is_unmatched = self.state.window.is_unmatched(service, endpoint, status_code);
-            let endpoint = if is_unmatched { UNMATCHED.into() } else { Arc::clone(endpoint) };
-            let key = keys.place((Arc::clone(service), endpoint));
+            let key = keys.place((Arc::clone(service), Arc::clone(endpoint)));
             let age = at.map_or(0, |at| now.as_micros() - at.as_micros());
             if let (Some(details), Ok(place)) = (details, recorded.events.len().try_into()) {
                 recorded.details.push((place, details));
@@ -59,24 +54,38 @@ impl Evolution {
         decision
     }
 
-    /// The endpoint that an event is counted under; it is told apart from now on if it can be.
+    /// Where the events of each key of a report are counted. A path under which nothing was ever found, in this report
+    /// neither, is not told apart: strangers try many.
+    fn places(&mut self, decision: &mut Decision<Self>, report: &Report, now: Timestamp) -> Vec<UsageKey> {
+        let mut is_found = vec![false; report.keys.len()];
+        for event in &report.events {
+            if let Some(is_found) = is_found.get_mut(event.key as usize) {
+                *is_found |= !says_nothing_is_there(event.status_code);
+            }
+        }
+        for ((service, endpoint), _) in report.keys.iter().zip(&is_found).filter(|(_, is_found)| **is_found) {
+            self.admit(decision, service, endpoint, now);
+        }
+        // Only now, because what was admitted later can have made one endpoint of earlier ones.
+        let place = |((service, endpoint), is_found): (&UsageKey, &bool)| {
+            self.state.window.known(service, endpoint, *is_found)
+        };
+        report.keys.iter().zip(&is_found).map(place).collect()
+    }
+
+    /// Tells an endpoint apart from now on, if it can be.
     fn admit(
         &mut self,
         decision: &mut Decision<Self>,
         service: &Arc<str>,
         endpoint: &Arc<str>,
         now: Timestamp,
-    ) -> UsageKey {
+    ) {
         loop {
             match self.state.window.place(service, endpoint) {
-                Place::Known(service, endpoint) => return (service, endpoint),
+                Place::Known(..) => return,
                 Place::New(service, endpoint) => {
-                    let found = Fact::EndpointFound {
-                        service: Arc::clone(&service),
-                        endpoint: Arc::clone(&endpoint),
-                    };
-                    self.record(decision, now, found);
-                    return (service, endpoint);
+                    return self.record(decision, now, Fact::EndpointFound { service, endpoint });
                 }
                 // Each time round one more segment is a value, and paths have few segments.
                 Place::Merge { service, prefix } => {

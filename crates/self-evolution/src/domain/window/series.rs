@@ -70,6 +70,11 @@ impl Series {
         }
     }
 
+    /// Whether some of it is old enough to be coarsened.
+    pub fn is_due(&self, now: Slot) -> bool {
+        self.fine.front().is_some_and(|(slot, _)| *slot < now.saturating_sub(FINE) / COARSE * COARSE)
+    }
+
     /// Packs what is too old to change, coarsens what is old, and forgets what began before `oldest`.
     pub fn age(&mut self, now: Slot, oldest: Slot) {
         self.close(now);

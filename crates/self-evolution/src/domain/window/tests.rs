@@ -79,9 +79,10 @@ fn the_two_hundredth_service_shares_a_place_with_all_that_follow() {
 fn paths_under_which_nothing_was_found_are_not_told_apart() {
     let mut window = Window::default();
     see(&mut window, "web", "/known", 1);
-    assert!(window.is_unmatched("web", "/admin.php", 404));
-    assert!(!window.is_unmatched("web", "/admin.php", 500));
-    assert!(!window.is_unmatched("web", "/known", 404), "it was seen to answer");
+    let known = |path: &str, is_found| window.known(&"web".into(), &path.into(), is_found).1.to_string();
+    assert_eq!(known("/admin.php", false), UNMATCHED);
+    assert_eq!(known("/known", false), "/known", "it was seen to answer");
+    assert_eq!(known("/known", true), "/known");
 }
 
 #[test]

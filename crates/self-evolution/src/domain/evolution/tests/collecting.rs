@@ -60,3 +60,52 @@ fn a_report_without_events_records_nothing() {
     daemon.report(Vec::new());
     assert_eq!(daemon.journal.len(), before);
 }
+
+#[test]
+fn strangers_who_try_many_paths_change_nothing_of_what_is_known() {
+    let mut daemon = Daemon::new(policy());
+    daemon.see("web", "/login", 5, 0.1, 200);
+    for number in 0..300 {
+        daemon.see("web", &format!("/try{number}x"), 1, 0.1, 404);
+    }
+    daemon.see("web", "/predict", 5, 0.1, 200);
+    let endpoints: Vec<_> = daemon.core.state.window.keys().map(|key| key.endpoint.to_string()).collect();
+    assert_eq!(endpoints, ["/login", "/predict", UNMATCHED]);
+}
+
+#[test]
+fn values_that_are_learnt_within_one_report_leave_no_endpoint_of_their_own() {
+    let mut daemon = Daemon::new(policy());
+    let event = |number: usize| {
+        json!({
+            "service": "web", "endpoint": format!("/users/user-{number}x"), "response_time": 0.1, "status_code": 200
+        })
+    };
+    daemon.report((0..50).map(event).collect());
+    let keys: Vec<_> =
+        daemon.core.state.window.keys().map(|k| (k.endpoint.to_string(), k.series.requests())).collect();
+    assert_eq!(keys, [("/users/{*}".to_owned(), 50)]);
+}
+
+#[test]
+fn errors_of_a_path_that_answers_in_the_same_report_are_its_own() {
+    let mut daemon = Daemon::new(policy());
+    let event = |number: usize| {
+        let status = if number.is_multiple_of(2) { 404 } else { 200 };
+        json!({"service": "web", "endpoint": "/x", "response_time": 0.1, "status_code": status})
+    };
+    daemon.report((0..40).map(event).collect());
+    assert_eq!(daemon.core.state.window.series("web", "/x").unwrap().requests(), 40);
+}
+
+#[test]
+fn buckets_grow_coarse_without_any_analysis() {
+    let mut daemon = Daemon::new(Policy { analysis_interval: Duration::from_secs(7 * 86_400), ..policy() });
+    for _ in 0..600 {
+        daemon.see("web", "/x", 1, 0.1, 200);
+        daemon.pass(60);
+    }
+    assert_eq!(daemon.core.view(daemon.now).totals.analyses, 0);
+    let written = serde_json::to_string(daemon.core.state.window.series("web", "/x").unwrap()).unwrap();
+    assert!(written.len() < 14_000, "{} bytes for ten hours", written.len());
+}

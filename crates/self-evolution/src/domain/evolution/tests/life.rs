@@ -128,6 +128,33 @@ fn what_a_person_approves_of_is_applied_by_the_next_analysis() {
 }
 
 #[test]
+fn an_approval_outlives_midnight() {
+    let (mut daemon, id) = recommending();
+    daemon.pass(13 * HOUR + 1_800);
+    daemon.send(Event::ApprovalRequested { id: id.clone() });
+    daemon.pass(HOUR);
+    let view = daemon.core.view(daemon.now);
+    assert_eq!(daemon.recommendation(&id).status, Status::Expired, "it has another identity today");
+    assert_eq!(view.recommendations.count(Status::Applied), 1);
+}
+
+#[test]
+fn what_was_taken_back_is_not_applied_again_by_itself_because_of_midnight() {
+    let mut daemon = Daemon::new(Policy { auto_apply: true, ..policy() });
+    daemon.see("web", "/x", 40, 0.1, 500);
+    let id = daemon.only().id;
+    assert_eq!(daemon.recommendation(&id).status, Status::Applied);
+    daemon.pass(13 * HOUR);
+    daemon.roll_back(&id).unwrap();
+    daemon.pass(8 * HOUR);
+    let view = daemon.core.view(daemon.now);
+    assert_eq!(
+        (view.recommendations.count(Status::Applied), view.recommendations.count(Status::Pending)),
+        (0, 1)
+    );
+}
+
+#[test]
 fn what_a_person_dismisses_stays_dismissed_that_day() {
     let (mut daemon, id) = recommending();
     daemon.send(Event::DismissalRequested { id: id.clone(), reason: Some("it is a batch job".into()) });
@@ -192,4 +219,21 @@ fn a_delivery_is_noted_once_for_each_instance_and_version() {
         Event::SettingsFetched { service: "web".into(), instance: "web-3".into(), version: version + 9 };
     let decision = daemon.core.handle(unknown, daemon.now);
     assert!(decision.facts.is_empty(), "nobody can have a version that does not exist");
+}
+
+#[test]
+fn strangers_who_ask_as_many_instances_push_nobody_out() {
+    let (mut daemon, id) = recommending();
+    let version = daemon.apply(&id).unwrap().version;
+    let mut recorded = 0;
+    for number in 0..500 {
+        let event =
+            Event::SettingsFetched { service: "web".into(), instance: format!("i{number}").into(), version };
+        let decision = daemon.core.handle(event, daemon.now);
+        recorded += decision.facts.len();
+        daemon.take(decision);
+    }
+    assert_eq!(recorded, 100);
+    let settings = daemon.core.state.settings.of("web").unwrap().clone();
+    assert!(settings.deliveries.contains_key("i0") && settings.deliveries.len() == 100);
 }
