@@ -6,10 +6,10 @@
 
 mod fields;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use shared::clock::Timestamp;
-use shared::elasticsearch::{Document, Stream};
+use shared::elasticsearch::{Document, Envelope, Event, Head, Stream};
 
 use crate::domain::fact::{Fact, ServiceError};
 use crate::domain::reading::{Severity, Status};
@@ -25,9 +25,6 @@ const CHECKS: &str = "health-monitor-checks";
 /// Everything else that was recorded.
 const EVENTS: &str = "health-monitor-events";
 
-/// The version of the Elastic Common Schema whose names stand beside ours.
-const ECS: &str = "8.11.0";
-
 /// The streams that facts are shipped into.
 pub const STREAMS: [Stream; 4] = [
     Stream { name: ERRORS, properties: fields::errors, version: 1 },
@@ -35,14 +32,6 @@ pub const STREAMS: [Stream; 4] = [
     Stream { name: CHECKS, properties: fields::checks, version: 1 },
     Stream { name: EVENTS, properties: fields::events, version: 2 },
 ];
-
-/// What the journal puts in front of every fact.
-#[derive(Deserialize)]
-struct Envelope {
-    _id: String,
-    #[serde(rename = "@timestamp")]
-    at: Timestamp,
-}
 
 /// The one document of a line of the journal. None when it is no such line.
 pub fn documents(line: &[u8]) -> Vec<Document> {
@@ -52,10 +41,15 @@ pub fn documents(line: &[u8]) -> Vec<Document> {
 /// The document of a line of the journal. A fact of another version, which cannot be read, is shipped as the text that
 /// it is. None when not even the line is one of a journal, which the log tells.
 fn document(line: &[u8]) -> Option<Document> {
-    let read = serde_json::from_slice(line).and_then(|Envelope { _id: id, at }| {
+    let read = serde_json::from_slice(line).and_then(|Envelope { id, at }| {
         let (stream, body) = match serde_json::from_slice(line) {
             Ok(fact) => body(at, &fact)?,
-            Err(error) => (EVENTS, unreadable(at, line, &error)?),
+            Err(error) => (
+                EVENTS,
+                serde_json::to_vec(
+                    &head(at, "unreadable", EVENTS, "unreadable", None).with_unreadable(line, &error)?,
+                )?,
+            ),
         };
         Ok(Document { stream, id, at, body })
     });
@@ -66,13 +60,6 @@ fn document(line: &[u8]) -> Option<Document> {
             None
         }
     }
-}
-
-fn unreadable(at: Timestamp, line: &[u8], error: &serde_json::Error) -> serde_json::Result<Vec<u8>> {
-    let mut body = serde_json::to_value(Head::new(at, "unreadable", EVENTS, "unreadable", None))?;
-    body["reason"] = format!("the fact is of another version ({error})").into();
-    body["payload"] = String::from_utf8_lossy(line).into();
-    serde_json::to_vec(&body)
 }
 
 /// The stream and the document of a fact.
@@ -105,46 +92,17 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
     })
 }
 
-/// What every document has.
-#[derive(Serialize)]
-struct Head {
-    #[serde(rename = "@timestamp")]
+fn head(
     at: Timestamp,
-    timestamp: Timestamp,
-    r#type: &'static str,
-    ecs: Ecs,
-    event: Event,
-}
-
-#[derive(Serialize)]
-struct Ecs {
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-struct Event {
     kind: &'static str,
-    module: &'static str,
-    dataset: String,
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: &str,
+    action: &str,
     outcome: Option<&'static str>,
-}
-
-impl Head {
-    fn new(
-        at: Timestamp,
-        kind: &'static str,
-        stream: &str,
-        action: &str,
-        outcome: Option<&'static str>,
-    ) -> Self {
-        let dataset = stream.replacen("health-monitor-", "health-monitor.", 1);
-        let ecs_kind = if stream == CHECKS { "metric" } else { "event" };
-        let event =
-            Event { kind: ecs_kind, module: "health-monitor", dataset, action: action.to_owned(), outcome };
-        Self { at, timestamp: at, r#type: kind, ecs: Ecs { version: ECS }, event }
-    }
+) -> Head {
+    let dataset = stream.replacen("health-monitor-", "health-monitor.", 1).into();
+    let ecs_kind = if stream == CHECKS { "metric" } else { "event" };
+    let action = action.to_owned().into();
+    Head::new(at, kind, Event { kind: ecs_kind, module: "health-monitor", dataset, action, outcome })
 }
 
 /// A failing probe.
@@ -164,7 +122,7 @@ struct ErrorDocument<'a> {
 impl<'a> ErrorDocument<'a> {
     fn new(at: Timestamp, error: &'a ServiceError) -> Self {
         Self {
-            head: Head::new(at, "service_error", ERRORS, "probe_failed", Some("failure")),
+            head: head(at, "service_error", ERRORS, "probe_failed", Some("failure")),
             service: error.service.as_str(),
             status: error.status,
             error: &error.error,
@@ -181,7 +139,7 @@ impl<'a> ErrorDocument<'a> {
 fn recovered(at: Timestamp, fact: &Fact, recovery: &Recovery) -> serde_json::Result<Value> {
     let action = recovery.action.as_str();
     let outcome = recovery.outcome.map(ecs_outcome);
-    let mut body = with_members(Head::new(at, "auto_healing", RECOVERY, action, outcome), fact)?;
+    let mut body = head(at, "auto_healing", RECOVERY, action, outcome).with(fact)?;
     body["type"] = "auto_healing".into();
     body["action"] = "auto_heal".into();
     body["healing_action"] = action.into();
@@ -229,7 +187,7 @@ impl<'a> CheckDocument<'a> {
     fn new(at: Timestamp, minute: &'a CheckRollup) -> Self {
         let times = minute.response_time;
         Self {
-            head: Head::new(at, "check_rollup", CHECKS, "checked", None),
+            head: head(at, "check_rollup", CHECKS, "checked", None),
             service: minute.service.as_str(),
             from: minute.from,
             seconds: minute.seconds,
@@ -250,15 +208,7 @@ impl<'a> CheckDocument<'a> {
 /// Any other fact: its own members behind those that every document has.
 fn event(at: Timestamp, fact: &Fact) -> serde_json::Result<Value> {
     let kind = serde_json::to_value(fact)?["type"].as_str().unwrap_or_default().to_owned();
-    with_members(Head::new(at, "", EVENTS, &kind, None), fact)
-}
-
-fn with_members(head: Head, fact: &Fact) -> serde_json::Result<Value> {
-    let (mut body, members) = (serde_json::to_value(head)?, serde_json::to_value(fact)?);
-    if let (Value::Object(body), Value::Object(members)) = (&mut body, members) {
-        body.extend(members);
-    }
-    Ok(body)
+    head(at, "", EVENTS, &kind, None).with(fact)
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 
 mod fields;
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
-use shared::elasticsearch::{Document, Stream};
+use shared::elasticsearch::{Document, Envelope, Event, Head, Stream};
 
 use crate::domain::change::Change;
 use crate::domain::fact::{Fact, RolledBack, UsageRecorded};
@@ -19,9 +21,6 @@ const OPTIMIZATIONS: &str = "self-evolution-optimizations";
 /// Everything else that was recorded.
 const EVENTS: &str = "self-evolution-events";
 
-/// The version of the Elastic Common Schema whose names stand beside ours.
-const ECS: &str = "8.11.0";
-
 /// The streams that facts are shipped into.
 pub const STREAMS: [Stream; 3] = [
     Stream { name: USAGE, properties: fields::usage, version: 1 },
@@ -29,29 +28,20 @@ pub const STREAMS: [Stream; 3] = [
     Stream { name: EVENTS, properties: fields::events, version: 1 },
 ];
 
-/// What the journal puts in front of every fact.
-#[derive(Deserialize)]
-struct Envelope {
-    _id: String,
-    #[serde(rename = "@timestamp")]
-    at: Timestamp,
-}
-
 /// The documents of a line of the journal: one, or as many as there are events in it. A fact of another version, which
 /// cannot be read, is shipped as the text that it is. None when it is no line of a journal, which the log tells.
 pub fn documents(line: &[u8]) -> Vec<Document> {
     let read =
-        serde_json::from_slice(line).and_then(|Envelope { _id: id, at }| {
-            match serde_json::from_slice(line) {
-                Ok(Fact::Usage(recorded)) => usage(&id, at, &recorded),
-                Ok(fact) => {
-                    let (stream, body) = body(at, &fact)?;
-                    Ok(vec![Document { stream, id, at, body: serde_json::to_vec(&body)? }])
-                }
-                Err(error) => {
-                    let body = unreadable(at, line, &error)?;
-                    Ok(vec![Document { stream: EVENTS, id, at, body: serde_json::to_vec(&body)? }])
-                }
+        serde_json::from_slice(line).and_then(|Envelope { id, at }| match serde_json::from_slice(line) {
+            Ok(Fact::Usage(recorded)) => usage(&id, at, &recorded),
+            Ok(fact) => {
+                let (stream, body) = body(at, &fact)?;
+                Ok(vec![Document { stream, id, at, body: serde_json::to_vec(&body)? }])
+            }
+            Err(error) => {
+                let body =
+                    head(at, "unreadable", EVENTS, "unreadable", None).with_unreadable(line, &error)?;
+                Ok(vec![Document { stream: EVENTS, id, at, body: serde_json::to_vec(&body)? }])
             }
         });
     read.unwrap_or_else(|error| {
@@ -71,7 +61,7 @@ fn usage(id: &str, recorded_at: Timestamp, recorded: &UsageRecorded) -> serde_js
         let is_error = event.status_code >= 400;
         let outcome = if is_error { "failure" } else { "success" };
         let body = UsageDocument {
-            head: Head::new(at, "usage_data", USAGE, "usage", Some(outcome)),
+            head: head(at, "usage_data", USAGE, "usage", Some(outcome)),
             service,
             endpoint,
             response_time: event.response_time,
@@ -89,49 +79,15 @@ fn usage(id: &str, recorded_at: Timestamp, recorded: &UsageRecorded) -> serde_js
     Ok(documents)
 }
 
-/// What every document has.
-#[derive(Serialize)]
-struct Head {
-    #[serde(rename = "@timestamp")]
+fn head(
     at: Timestamp,
-    timestamp: Timestamp,
-    r#type: &'static str,
-    ecs: Ecs,
-    event: Event,
-}
-
-#[derive(Serialize)]
-struct Ecs {
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-struct Event {
     kind: &'static str,
-    module: &'static str,
-    dataset: &'static str,
-    action: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: &'static str,
+    action: impl Into<Cow<'static, str>>,
     outcome: Option<&'static str>,
-}
-
-impl Head {
-    fn new(
-        at: Timestamp,
-        kind: &'static str,
-        stream: &'static str,
-        action: &str,
-        outcome: Option<&'static str>,
-    ) -> Self {
-        let event = Event {
-            kind: "event",
-            module: "self-evolution",
-            dataset: stream,
-            action: action.to_owned(),
-            outcome,
-        };
-        Self { at, timestamp: at, r#type: kind, ecs: Ecs { version: ECS }, event }
-    }
+) -> Head {
+    let (dataset, action) = (stream.into(), action.into());
+    Head::new(at, kind, Event { kind: "event", module: "self-evolution", dataset, action, outcome })
 }
 
 /// A request that a service has answered.
@@ -166,60 +122,40 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
 }
 
 fn applied(at: Timestamp, change: &Change) -> serde_json::Result<Value> {
-    let head = Head::new(at, "optimization", OPTIMIZATIONS, "apply", Some("success"));
-    with_members(
-        head,
-        json!({
-            "action": "apply",
-            "service": change.baseline.service,
-            "recommendation": change.recommendation,
-            "result": change.result,
-            "trigger": change.trigger,
-            "changes": change.changes,
-            "version": change.version,
-            "baseline": change.baseline,
-            "estimated_improvement_percent": change.recommendation.estimated_improvement * 100.0,
-        }),
-    )
+    let head = head(at, "optimization", OPTIMIZATIONS, "apply", Some("success"));
+    head.with(json!({
+        "action": "apply",
+        "service": change.baseline.service,
+        "recommendation": change.recommendation,
+        "result": change.result,
+        "trigger": change.trigger,
+        "changes": change.changes,
+        "version": change.version,
+        "baseline": change.baseline,
+        "estimated_improvement_percent": change.recommendation.estimated_improvement * 100.0,
+    }))
 }
 
 fn rolled_back(
     at: Timestamp,
     RolledBack { rollback, recommendation }: &RolledBack,
 ) -> serde_json::Result<Value> {
-    let head = Head::new(at, "optimization", OPTIMIZATIONS, "rollback", Some("success"));
-    with_members(
-        head,
-        json!({
-            "action": "rollback",
-            "service": rollback.service,
-            "recommendation": recommendation,
-            "result": rollback,
-            "baseline": rollback.baseline_restored,
-            "reason": rollback.reason,
-        }),
-    )
+    let head = head(at, "optimization", OPTIMIZATIONS, "rollback", Some("success"));
+    head.with(json!({
+        "action": "rollback",
+        "service": rollback.service,
+        "recommendation": recommendation,
+        "result": rollback,
+        "baseline": rollback.baseline_restored,
+        "reason": rollback.reason,
+    }))
 }
 
 /// Any other fact: its own members behind those that every document has.
 fn event(at: Timestamp, fact: &Fact) -> serde_json::Result<Value> {
     let members = serde_json::to_value(fact)?;
     let kind = members["type"].as_str().unwrap_or_default().to_owned();
-    with_members(Head::new(at, "", EVENTS, &kind, None), members)
-}
-
-fn unreadable(at: Timestamp, line: &[u8], error: &serde_json::Error) -> serde_json::Result<Value> {
-    let reason = format!("the fact is of another version ({error})");
-    let members = json!({"reason": reason, "payload": String::from_utf8_lossy(line)});
-    with_members(Head::new(at, "unreadable", EVENTS, "unreadable", None), members)
-}
-
-fn with_members(head: Head, members: Value) -> serde_json::Result<Value> {
-    let mut body = serde_json::to_value(head)?;
-    if let (Value::Object(body), Value::Object(members)) = (&mut body, members) {
-        body.extend(members);
-    }
-    Ok(body)
+    head(at, "", EVENTS, kind, None).with(members)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 
 mod bulk;
 mod connection;
+pub mod fields;
+mod head;
 mod indices;
 mod metrics;
 mod setup;
@@ -16,6 +18,7 @@ mod shipper;
 use crate::clock::Timestamp;
 
 pub use connection::{Client, Credentials, ElasticsearchSettings, InvalidSettings};
+pub use head::{Envelope, Event, Head};
 pub use indices::Stream;
 pub use metrics::ShippingCollector;
 pub use setup::{Change, Planned, SetupError, plan, setup};

@@ -1,71 +1,13 @@
 //! The fields of the streams: what can be searched, counted and charted. Other members are kept and not looked at.
-//!
-//! Names of the Elastic Common Schema that would collide with the contract's flat ones are there as sub-fields:
-//! `service.name`, `error.message`.
 
-use serde_json::{Map, Value, json};
-
-/// Longer words are kept and cannot be searched for; a term may not have more than 32,766 bytes.
-const KEYWORD: u32 = 1_024;
-
-fn keyword() -> Value {
-    json!({"type": "keyword", "ignore_above": KEYWORD})
-}
-
-fn date() -> Value {
-    json!({"type": "date"})
-}
-
-fn seconds() -> Value {
-    json!({"type": "double"})
-}
-
-fn count() -> Value {
-    json!({"type": "long"})
-}
-
-fn flag() -> Value {
-    json!({"type": "boolean"})
-}
-
-/// A word that is also known by the name that the Elastic Common Schema has for it.
-fn also(name: &str, field: Value) -> Value {
-    let mut word = keyword();
-    word["fields"] = json!({name: field});
-    word
-}
-
-fn service() -> Value {
-    also("name", keyword())
-}
-
-/// The fields of every stream, and these.
-fn with(own: Value) -> Value {
-    let mut fields = Map::from_iter([
-        ("@timestamp".to_owned(), date()),
-        ("timestamp".to_owned(), date()),
-        ("type".to_owned(), keyword()),
-        ("service".to_owned(), service()),
-        ("ecs".to_owned(), json!({"properties": {"version": keyword()}})),
-        (
-            "event".to_owned(),
-            json!({"properties": {
-                "kind": keyword(), "module": keyword(), "dataset": keyword(),
-                "action": keyword(), "outcome": keyword()
-            }}),
-        ),
-    ]);
-    if let Value::Object(own) = own {
-        fields.extend(own);
-    }
-    Value::Object(fields)
-}
+use serde_json::{Value, json};
+use shared::elasticsearch::fields::{also, count, date, flag, keyword, number as seconds, text, with};
 
 /// Of `health-monitor-errors`.
 pub(super) fn errors() -> Value {
     with(json!({
         "status": keyword(),
-        "error": also("message", json!({"type": "text"})),
+        "error": also("message", text()),
         "severity": keyword(),
         "is_counted": flag(),
         "is_repeated": flag(),
@@ -85,7 +27,7 @@ pub(super) fn recovery() -> Value {
         "healing_action": keyword(),
         "target": keyword(),
         "outcome": keyword(),
-        "reason": also("text", json!({"type": "text"})),
+        "reason": also("text", text()),
         "guard": keyword(),
         "would_act": flag(),
         "has_acted": flag(),
@@ -144,7 +86,7 @@ pub(super) fn events() -> Value {
         "severity": keyword(),
         "title": keyword(),
         "guard": keyword(),
-        "reason": also("text", json!({"type": "text"})),
+        "reason": also("text", text()),
         "instance": keyword(),
         "version": keyword(),
         "since": date(),
