@@ -41,6 +41,7 @@ pub fn policy(names: &[&str]) -> Policy {
             verification_timeout: seconds(120),
             stable_for: seconds(600),
             mode: Mode::Enforce,
+            respects_operator_stop: false,
             target: Target { backend: Backend::Docker, name: (*name).into() },
             steps: [Step::new(Action::Restart)].into(),
             escalation: Some(Target { backend: Backend::Webhook, name: "on-call".into() }),
@@ -77,6 +78,11 @@ impl World {
             self.hosts.entry(service.name.clone()).or_insert_with(Host::up);
         }
         let stays = |name: &ServiceName| policy.services.iter().any(|service| service.name == *name);
+        let target = |of: &Policy, name: &ServiceName| {
+            of.services.iter().find(|one| one.name == *name).map(|one| one.target.clone())
+        };
+        // What became of a container says nothing about another one.
+        self.heard_stops.retain(|name| target(&self.policy, name) == target(&policy, name));
         // One that comes back may have other steps.
         self.ends.retain(|name, _| stays(name));
         for (_, host) in self.hosts.iter_mut().filter(|(name, _)| !stays(name)) {
@@ -85,5 +91,6 @@ impl World {
         }
         self.policy = policy.clone();
         self.deliver(Event::Reconfigured { policy: Arc::new(policy) });
+        self.tell_again();
     }
 }

@@ -39,6 +39,14 @@ pub fn fact(fact: &Fact) -> String {
             format!("{service} flapping, {} % changes", flapping.percent)
         }
         Fact::Flapping { service, flapping: None } => format!("{service} steady again"),
+        Fact::OperatorStop { service, stop: Some(stop) } => {
+            format!(
+                "{service} stopped by somebody at {}: {}",
+                moment(stop.stopped_at),
+                stop.containers.join(" ")
+            )
+        }
+        Fact::OperatorStop { service, stop: None } => format!("{service} no longer stands stopped"),
         Fact::Reconfigured(change) => {
             let parts = [
                 ("added", change.added.told()),

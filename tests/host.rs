@@ -123,6 +123,8 @@ pub struct Host {
     pub unreached_conclusions: u32,
     /// So many of them are carried out, and the answer is lost.
     pub silent_conclusions: u32,
+    /// A person has had it stopped.
+    pub stopped_by_hand: bool,
     /// Counts instances.
     pub instance: u32,
     /// Since when the present instance runs.
@@ -150,6 +152,7 @@ impl Host {
             failing_conclusions: 0,
             unreached_conclusions: 0,
             silent_conclusions: 0,
+            stopped_by_hand: false,
             instance: 1,
             started_at: Timestamp::from_micros(0),
             up_at: None,
@@ -162,7 +165,7 @@ impl Host {
     /// What a probe gets, and how long it takes.
     pub fn probe(&self, now: Timestamp, timeout: Duration) -> (Answer, Duration) {
         let quick = Duration::from_millis(2);
-        if !self.runs() || self.up_at.is_some_and(|up_at| now < up_at) {
+        if !self.runs() || self.stopped_by_hand || self.up_at.is_some_and(|up_at| now < up_at) {
             return (Answer::NoConnection("connection refused".into()), quick);
         }
         match self.behaviour {
@@ -206,8 +209,8 @@ impl Host {
         }
         Ok(Observed {
             identity: Some(format!("instance-{}", self.instance)),
-            running: Some(true),
-            started_at: Some(self.started_at),
+            running: Some(!self.stopped_by_hand),
+            started_at: (!self.stopped_by_hand).then_some(self.started_at),
             detail: None,
         })
     }
@@ -359,6 +362,7 @@ impl Host {
     /// Somebody starts a new instance.
     pub fn replace(&mut self, now: Timestamp) {
         self.instance += 1;
+        self.stopped_by_hand = false;
         self.started_at = now;
     }
 }

@@ -132,6 +132,7 @@ impl World {
         };
         assert!(is_failure, "{} was last seen to answer {answer:?} at {at}", order.service);
         self.must_be_allowed(order);
+        self.must_respect_stops(&order.service);
     }
 
     /// The guards across services, counted by the world and not by the daemon.

@@ -5,6 +5,7 @@
 pub mod beats;
 pub mod configuration;
 pub mod describe;
+pub mod engine;
 pub mod host;
 mod invariants;
 mod people;

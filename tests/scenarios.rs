@@ -118,6 +118,9 @@ fn set(mut now: Policy, line: &str) -> Policy {
             };
             now.services.iter_mut().for_each(|service| service.mode = mode);
         }
+        ["operator", "stops", "are", "respected"] => {
+            now.services.iter_mut().for_each(|service| service.respects_operator_stop = true);
+        }
         ["backend", "none"] => {
             now.services.iter_mut().for_each(|service| service.target.backend = Backend::None);
         }
@@ -220,6 +223,9 @@ fn happen(world: &mut World, what: &str) {
         }
         ["heal", name, "by", "force"] => answer(world, name, Some("somebody insists")),
         ["nothing", "more"] => {}
+        [name, "is", "stopped", "by", "hand"] => world.stop_by_hand(name),
+        [name, "is", "started", "by", "hand"] => world.start_by_hand(name),
+        ["the", "platform", "forgets", "what", "it", "told"] => world.forget_what_was_told(),
         ["a", "hint", "about", name] => hint(world, name, 1),
         [number, "hints", "about", name] => hint(world, name, number.parse().unwrap()),
         ["configuration", rest @ ..] => world.reconfigure(edited(world.policy.clone(), rest)),
@@ -281,6 +287,10 @@ fn edited(mut now: Policy, words: &[&str]) -> Policy {
         ["moves", name, "to", port] => {
             let place = place(&now, name);
             now.services[place].probe_url = format!("http://{name}:{port}/health");
+        }
+        ["looks", "for", name, "under", container] => {
+            let place = place(&now, name);
+            now.services[place].target.name = (*container).to_owned();
         }
         ["tells", "no", "longer", name] => {
             now.notifications.channels.retain(|one| one.name.as_str() != *name)

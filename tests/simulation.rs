@@ -69,6 +69,7 @@ fn some_policy(random: &mut StdRng) -> Policy {
         service.fall = random.random_range(1..5);
         service.fall_soft = service.fall * 2;
         service.rise = random.random_range(1..4);
+        service.respects_operator_stop = random.random();
         service.verification_timeout = Duration::from_secs(random.random_range(20..200));
         let steps = (0..random.random_range(1..4)).map(|_| {
             let attempts = random.random_range(1..3);
@@ -138,17 +139,25 @@ fn mischief(world: &mut World, random: &mut StdRng) {
         }
         3 if random.random_ratio(1, 3) => world.is_cut_off = !world.is_cut_off,
         6 => somebody_answers_otherwise(world, random),
+        7 => somebody_handles_a_container(world, random),
         4 => somebody_speaks(world, random),
         5 => somebody_edits(world, random),
         _ => {
             let name = some_service(world, random);
-            let now = world.now;
-            let service = shared::order::ServiceName::new(&name).unwrap();
-            change(world.hosts.get_mut(&service).unwrap(), now, random);
+            change(world.hosts.get_mut(&service_name(&name)).unwrap(), random);
         }
     }
     if !world.is_monitored() && random.random_ratio(2, 3) {
         world.start_monitor();
+    }
+}
+
+fn somebody_handles_a_container(world: &mut World, random: &mut StdRng) {
+    let name = some_service(world, random);
+    match random.random_range(0..6) {
+        0..4 => world.stop_by_hand(&name),
+        4 => world.start_by_hand(&name),
+        _ => world.forget_what_was_told(),
     }
 }
 
@@ -214,7 +223,7 @@ fn some_service(world: &World, random: &mut StdRng) -> String {
     world.policy.services.choose(random).unwrap().name.to_string()
 }
 
-fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
+fn change(host: &mut Host, random: &mut StdRng) {
     use Behaviour::{NameGone, OtherForm, OwnFault, Refuses, SaysItIsSick, Silent, Status, Untrusted, Up};
     match random.random_range(0..9) {
         7 => {
@@ -237,7 +246,7 @@ fn change(host: &mut Host, now: shared::clock::Timestamp, random: &mut StdRng) {
             let calls = [OnCall::Helps(Duration::from_secs(20)), OnCall::Nobody, OnCall::Refused];
             host.on_call = *calls.choose(random).unwrap();
         }
-        0 => host.replace(now),
+        0 => host.tells_instances = !host.tells_instances,
         1 => host.tells_instances = random.random(),
         2 => host.platform_answers = random.random_ratio(3, 4),
         3 => {

@@ -22,6 +22,7 @@ mod labels;
 mod ladder;
 mod network;
 mod notifications;
+mod operator_stop;
 mod probes;
 mod receivers;
 mod recreation;

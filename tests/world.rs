@@ -1,6 +1,6 @@
 //! The world: time, services, journal and the daemon's core, which may crash at any instant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use health_monitor::domain::fact::Fact;
@@ -16,6 +16,7 @@ use shared::order::{Order, OrderId, ServiceName, Stage};
 
 pub use crate::configuration::{follow_dependencies, policy, service_name};
 use crate::describe;
+use crate::engine::Handled;
 use crate::host::Host;
 use crate::invariants::Minutes;
 use crate::told::Telling;
@@ -78,6 +79,10 @@ pub struct World {
     pub(super) ends: BTreeMap<ServiceName, (usize, Outcome)>,
     /// When each service that posts heartbeats posts the next.
     pub(super) beats: BTreeMap<ServiceName, Timestamp>,
+    /// What the platform remembers of containers that were stopped and started, oldest first.
+    pub(super) handled: VecDeque<Handled>,
+    /// Services that stand stopped by a person as far as the daemon was told.
+    pub(super) heard_stops: BTreeSet<ServiceName>,
     /// Those who are told, and what they were told.
     pub telling: Telling,
     pub(super) name_found_at: Option<Timestamp>,
@@ -115,6 +120,8 @@ impl World {
             at_the_platform: BTreeSet::new(),
             ends: BTreeMap::new(),
             beats,
+            handled: VecDeque::new(),
+            heard_stops: BTreeSet::new(),
             telling: Telling::default(),
             name_found_at: None,
             budget_reset_at: Timestamp::default(),
@@ -132,6 +139,7 @@ impl World {
         let decision = monitor.restarted(self.now);
         self.monitor = Some(monitor);
         self.turn(decision);
+        self.tell_again();
     }
 
     /// Ends the daemon without notice: whatever was not recorded is lost, and so are results under way.
@@ -193,9 +201,11 @@ impl World {
         if let Event::Performed { service, .. } = &event {
             self.at_the_platform.remove(service);
         }
-        let mut decision = self.monitor.as_mut()?.handle(event, self.now);
+        let mut decision = self.monitor.as_mut()?.handle(event.clone(), self.now);
         let answer = decision.answer.take();
+        let recorded = self.journal.len();
         self.turn(decision);
+        self.hear_stop(&event, self.is_monitored() || self.journal.len() > recorded);
         answer
     }
 
@@ -299,8 +309,11 @@ impl World {
                     self.orders.push((self.now, order.clone()));
                 }
                 let Some(host) = self.hosts.get_mut(&order.service) else { return };
+                let before = host.clone();
                 let (performed, takes) = host.perform(&order, self.now);
                 let observed = host.observe().ok().filter(|_| order.stage == Stage::Revert);
+                let has_failed = matches!(performed, shared::order::Performed::Failed { .. });
+                self.tell_of_order(&order.service, &before, has_failed && order.stage == Stage::Act);
                 let is_not_run = matches!(performed, shared::order::Performed::NotRun { .. });
                 if is_not_run && order.stage == Stage::Act {
                     self.not_run.push(order.id);
@@ -312,8 +325,13 @@ impl World {
                 )
             }
         };
+        self.put_in(self.now + takes, event);
+    }
+
+    /// Something will reach the daemon, if it runs then.
+    pub(super) fn put_in(&mut self, at: Timestamp, event: Event) {
         self.sequence += 1;
-        self.inbox.insert((self.now + takes, self.sequence), event);
+        self.inbox.insert((at, self.sequence), event);
     }
 
     fn log(&mut self, line: &str) {

@@ -12,6 +12,7 @@ mod probed;
 mod services;
 mod settings;
 mod steps;
+mod stops;
 mod update;
 
 use std::collections::BTreeMap;
@@ -115,6 +116,7 @@ impl Config {
         warnings.extend(derive::unused_urls(&root));
         let foundation = Foundation::build(&root, &mut faults);
         let watched = services::build(&root, &mut faults);
+        warnings.extend(stops::unheard(&root, &watched));
         let (fleet, sentinels) = fleet::build(&root, &mut faults);
         let told = notifications::build(&root, &sources.files, &mut faults);
         let dependencies = fleet::dependencies(&watched.policies, &mut faults);

@@ -83,6 +83,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
         | Fact::Storm(_)
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
+        | Fact::OperatorStop { .. }
         | Fact::RequestKeyed(_)
         | Fact::Pause(_)
         | Fact::Resumed { .. }

@@ -19,6 +19,7 @@ pub mod incident;
 pub mod ladder;
 pub mod network;
 pub mod notification;
+pub mod operator_stop;
 pub mod pages;
 pub mod policy;
 pub mod reading;

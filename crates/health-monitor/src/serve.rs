@@ -3,6 +3,7 @@
 mod announce;
 mod discovery;
 mod hints;
+mod listener;
 mod reachability;
 mod reload;
 mod tell;
@@ -36,7 +37,8 @@ use crate::metrics;
 use crate::perform::{Means, Performer};
 
 use discovery::Discovery;
-use hints::{Hints, Listener};
+use hints::Hints;
+use listener::Listener;
 use reachability::Reachability;
 use reload::{Parts, reloading};
 
@@ -100,6 +102,8 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
         .require(Method::POST, api::HEARTBEAT, Role::Ingest)
         .require(Method::GET, api::CONFIGURATION, Role::Viewer);
     let (hints, hinting) = watch::channel(Arc::new(Hints::new(&config)));
+    let (looks, looking) = watch::channel(0);
+    let listening = Listener { hints: hinting, engine: handle.clone(), performer: performer.clone(), looks };
     let parts = Parts {
         engine: handle.clone(),
         performer: performer.clone(),
@@ -108,7 +112,6 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
         hints,
         clock: Arc::clone(&clock),
     };
-    let engine_handle = handle.clone();
     let (reload, reloading) = reloading(config, holds, parts);
     let readiness = Readiness::new({
         let (engine, reachability, reload) = (handle.clone(), reachability.clone(), reload.clone());
@@ -120,8 +123,7 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(reachability.watch());
-    let (looks, looking) = watch::channel(0);
-    background.spawn(Listener { hints: hinting, engine: engine_handle, looks }.run());
+    background.spawn(listening.run());
     background.spawn(reloading.run());
     background.spawn(discovery.run(hang_ups, looking, reload));
     Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;

@@ -101,6 +101,7 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
         depends_on: group.words("depends_on").map(<[String]>::to_vec).unwrap_or_default(),
         failure_domain: group.text("failure_domain").map(str::to_owned),
         order_limit: escalation.as_ref().map_or(Duration::ZERO, order_limit).max(order_limit(&platform)),
+        respects_operator_stop: group.boolean("respect_operator_stop"),
         target: target(&platform),
         steps,
         escalation: escalation.as_ref().map(target),

@@ -91,6 +91,12 @@ const HEALING: Chapter = Chapter {
         )
         .or("enforce"),
         Setting::new(
+            "RESPECT_OPERATOR_STOP",
+            Kind::Boolean,
+            "Whether a container is left alone after somebody has stopped it through the Docker Engine",
+        )
+        .or("false"),
+        Setting::new(
             "RECOVERY_TIMEOUT",
             UP_TO_A_DAY,
             "Least time between two recovery attempts of one service; doubles with each further attempt",

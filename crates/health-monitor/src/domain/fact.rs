@@ -14,6 +14,7 @@ use super::incident::Incident;
 use super::network::Isolation;
 use super::notification::Notification;
 use super::notification::alarm::Alarm;
+use super::operator_stop::OperatorStop;
 use super::reading::{Severity, Status};
 use super::reconfiguration::Reconfiguration;
 use super::recovery::{Guard, Recovery};
@@ -89,6 +90,13 @@ pub enum Fact {
         /// What was seen; null when it ceased.
         flapping: Option<Flapping>,
     },
+    /// Somebody else than us had a container of a service stopped, or started it again.
+    OperatorStop {
+        /// Which service.
+        service: ServiceName,
+        /// What stands stopped; null when nothing does any more.
+        stop: Option<OperatorStop>,
+    },
     /// A person holds healing back.
     Pause(Pause),
     /// A person lets healing go on.
@@ -122,7 +130,8 @@ impl Fact {
             | Self::InstanceSeen { service, .. }
             | Self::ServiceStable { service }
             | Self::ServiceWatched { service, .. }
-            | Self::Flapping { service, .. } => Some(service),
+            | Self::Flapping { service, .. }
+            | Self::OperatorStop { service, .. } => Some(service),
             Self::Incident(incident) => Some(&incident.service),
             Self::Evidence(evidence) => Some(&evidence.service),
             Self::Recovery(recovery) => Some(&recovery.service),

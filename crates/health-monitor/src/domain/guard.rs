@@ -7,6 +7,7 @@ use shared::order::Backend;
 
 use super::attempts::ATTEMPTS_WITHIN;
 use super::fleet::Tripped;
+use super::operator_stop::OperatorStop;
 use super::policy::{Mode, ServicePolicy};
 use super::recovery::{Guard, Recovery};
 use super::state::Service;
@@ -83,6 +84,7 @@ pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
     attempts(policy, service, now)?;
     instability(service, now)?;
     company.intent(service, now)?;
+    operator_stop(policy, service)?;
     company.dependency(now)?;
     match policy.mode {
         Mode::Observe => Err(mode(policy)),
@@ -104,6 +106,7 @@ pub fn manual(situation: &Situation<'_>, force: Option<&str>) -> Result<(), Refu
         attempts(policy, service, now)?;
         instability(service, now)?;
         company.intent(service, now)?;
+        operator_stop(policy, service)?;
         company.dependency(now)?;
     }
     match policy.mode {
@@ -182,6 +185,19 @@ fn instability(service: &Service, now: Timestamp) -> Result<(), Refusal> {
         return Err(Refusal::by(inputs, reason).until(until));
     }
     Ok(())
+}
+
+/// What somebody had stopped stays so, where that is wanted.
+fn operator_stop(policy: &ServicePolicy, service: &Service) -> Result<(), Refusal> {
+    let stop = service.operator_stop.as_ref().filter(|_| policy.respects_operator_stop);
+    let Some(OperatorStop { stopped_at, containers, .. }) = stop else { return Ok(()) };
+    let reason = format!(
+        "stopped by its operator at {stopped_at}, and RESPECT_OPERATOR_STOP is on: docker start {} ends it, POST /trigger-heal/{}?force=true&reason=… heals it nevertheless",
+        containers.join(" "),
+        policy.name
+    );
+    let (stopped_at, containers) = (*stopped_at, containers.clone());
+    Err(Refusal::by(GuardInputs::OperatorStop { stopped_at, containers }, reason))
 }
 
 /// The refusal of a failure that a restart does not mend.

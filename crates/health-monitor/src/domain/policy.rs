@@ -113,6 +113,8 @@ pub struct ServicePolicy {
     pub stable_for: Duration,
     /// Whether decisions become actions.
     pub mode: Mode,
+    /// Whether a container that somebody had stopped is left alone.
+    pub respects_operator_stop: bool,
     /// What an action is aimed at.
     pub target: Target,
     /// What is done, step by step, as long as it does not help; at least one.
@@ -130,6 +132,11 @@ impl ServicePolicy {
     /// speaks of something else.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.probe == other.probe && self.probe_url == other.probe_url && self.target == other.target
+    }
+
+    /// Whether its containers, where it has any, are still the same.
+    pub fn has_the_containers_of(&self, other: &Self) -> bool {
+        self.probe == other.probe && self.target == other.target
     }
 
     /// Whether our network has no part in reaching it.

@@ -123,6 +123,8 @@ pub enum Guard {
     Paused,
     /// A person announced work on it.
     Maintenance,
+    /// Somebody had it stopped, and that is respected.
+    OperatorStop,
     /// A service that it needs is down.
     Dependency,
     /// The instance was changed by somebody else and is still starting.
@@ -135,7 +137,7 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard, for what is listed or counted by guard.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Observing,
         Self::Configuration,
         Self::OwnFault,
@@ -149,6 +151,7 @@ impl Guard {
         Self::Churn,
         Self::Paused,
         Self::Maintenance,
+        Self::OperatorStop,
         Self::Dependency,
         Self::StartPeriod,
         Self::Mode,
@@ -171,6 +174,7 @@ impl Guard {
             Self::Churn => "churn",
             Self::Paused => "paused",
             Self::Maintenance => "maintenance",
+            Self::OperatorStop => "operator_stop",
             Self::Dependency => "dependency",
             Self::StartPeriod => "start_period",
             Self::Mode => "mode",
@@ -195,6 +199,7 @@ impl Guard {
             | Self::Quarantine
             | Self::Flapping
             | Self::Churn
+            | Self::OperatorStop
             | Self::StartPeriod
             | Self::Mode
             | Self::InFlight => false,

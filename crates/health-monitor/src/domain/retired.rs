@@ -33,6 +33,7 @@ impl Service {
     fn retire(&mut self) {
         self.health = Health::default();
         self.flapping = None;
+        self.operator_stop = None;
         self.refusal = None;
     }
 }

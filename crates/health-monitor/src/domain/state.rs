@@ -19,6 +19,7 @@ use super::health::{Health, HealthState};
 use super::idempotency::Keys;
 use super::incident::Incident;
 use super::notification::outbox::Notifications;
+use super::operator_stop::OperatorStop;
 use super::pages::PagedMap;
 use super::recovery::{Guard, Outcome, Phase, Recovery, Trigger};
 use super::totals::Totals;
@@ -90,6 +91,9 @@ pub struct Service {
     /// It changes between passing and failing all the time.
     #[serde(default)]
     pub flapping: Option<Flapping>,
+    /// Somebody else than us had containers of it stopped.
+    #[serde(default)]
+    pub operator_stop: Option<OperatorStop>,
     /// A person holds its healing back.
     #[serde(default)]
     pub pause: Option<Pause>,
@@ -138,6 +142,9 @@ impl State {
                 service.attempts = Attempts { last: service.attempts.last, ..Attempts::default() };
             }
             Fact::Flapping { service, flapping } => self.service_mut(service).flapping.clone_from(flapping),
+            Fact::OperatorStop { service, stop } => {
+                self.service_mut(service).operator_stop.clone_from(stop);
+            }
             Fact::Reconfigured(_) => self.notifications_mut().begin_anew(),
             Fact::ServiceWatched { service, is_watched } => self.set_watched(service, *is_watched),
             Fact::OwnNetwork(isolation) => {

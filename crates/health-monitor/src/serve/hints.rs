@@ -1,33 +1,16 @@
-//! Hints of the Docker Engine: what happens to a container has its service looked at now, and not at its next slot; and
-//! containers that come and go have the labels looked at.
+//! What the events of the Docker Engine mean for the services that are watched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
-use shared::backoff::Backoff;
-use shared::engine::{Handle, Unhandled};
 use shared::order::ServiceName;
-use shared::platform::{ContainerEvent, DockerEvents, PlatformSettings};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use shared::platform::{ContainerEvent, PlatformSettings};
 
 use crate::config::{Config, ENABLING};
 use crate::domain::policy::ProbeKind;
-use crate::domain::supervisor::{Event, Supervisor};
-
-/// Events that come within this time of the first are one hint for each service.
-const TOGETHER: Duration = Duration::from_millis(20);
-/// Events that are taken together at most.
-const AT_ONCE: usize = 1_000;
-/// Pauses before a stream is opened again that could not be.
-const RETRY: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
-/// A stream is opened anew after this long: a connection that has died without a word tells nothing.
-const FRESH: Duration = Duration::from_secs(600);
+use crate::domain::supervisor::Event;
 
 /// Whose containers are listened for.
+#[derive(PartialEq, Eq)]
 pub(super) struct Hints {
     host: Option<String>,
     project: Option<String>,
@@ -35,29 +18,15 @@ pub(super) struct Hints {
     services: BTreeMap<String, Vec<ServiceName>>,
     /// Whether containers are watched that ask for it by their labels.
     heeds_labels: bool,
-}
-
-/// Why there are no hints.
-enum NoHints {
-    Unreachable(String),
-    ShuttingDown,
-}
-
-/// Where hints go.
-pub(super) struct Listener {
-    /// Whose containers matter, under the configuration that holds.
-    pub(super) hints: watch::Receiver<Arc<Hints>>,
-    /// Who probes them.
-    pub(super) engine: Handle<Supervisor>,
-    /// Counts the reasons to look at the labels of all containers.
-    pub(super) looks: watch::Sender<u64>,
+    /// Whether some service is left alone once somebody has stopped it.
+    respects_stops: bool,
 }
 
 impl Hints {
     /// Listens for the containers of this configuration.
     pub(super) fn new(config: &Config) -> Self {
         let mut services = BTreeMap::<String, Vec<ServiceName>>::new();
-        let mut project = None;
+        let (mut project, mut respects_stops) = (None, false);
         for policy in &config.policy.services {
             let container = match (&policy.probe, config.platforms.get(&policy.name)) {
                 (ProbeKind::Docker(containers), _) => {
@@ -70,123 +39,126 @@ impl Hints {
                 }
                 (_, Some(_) | None) => continue,
             };
+            respects_stops |= policy.respects_operator_stop;
             services.entry(container.clone()).or_default().push(policy.name.clone());
         }
-        Self { host: config.docker_host.clone(), project, services, heeds_labels: config.docker_labels }
+        let (host, heeds_labels) = (config.docker_host.clone(), config.docker_labels);
+        Self { host, project, services, heeds_labels, respects_stops }
     }
 
     /// The engine that is listened to, if there is anything to hear.
-    fn engine(&self) -> Option<&Option<String>> {
+    pub(super) fn engine(&self) -> Option<&Option<String>> {
         (self.heeds_labels || !self.services.is_empty()).then_some(&self.host)
     }
 
-    fn services_of(&self, event: &ContainerEvent) -> Vec<ServiceName> {
-        if !event.is_of_health() {
-            return Vec::new();
-        }
-        let names = [event.service.as_deref(), Some(event.name.as_str())];
-        let known = names.into_iter().flatten().filter(|name| event.is_about(name, self.project.as_deref()));
-        known.filter_map(|name| self.services.get(name)).flatten().cloned().collect()
+    /// Every service that has containers on the engine.
+    pub(super) fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        self.services.values().flatten()
     }
 
-    fn changes_who_asks(&self, event: &ContainerEvent) -> bool {
-        self.heeds_labels && event.is_of_presence() && ENABLING.iter().any(|label| event.has_label(label))
+    /// Whether it matters who has had a container stopped.
+    pub(super) fn respects_stops(&self) -> bool {
+        self.respects_stops
+    }
+
+    /// What these events, the oldest first, mean: who stopped and started what, and then who is worth a probe. Those up to
+    /// `heard` were hints before.
+    pub(super) fn meaning(&self, events: &[ContainerEvent], heard: i64) -> Vec<Event> {
+        let is_undone = |place: usize| {
+            let ends = |later: &ContainerEvent| later.name == events[place].name && later.ends_stop();
+            events[place].is_stop() && events[place + 1..].iter().any(ends)
+        };
+        let lasting = events.iter().enumerate().filter(|(place, _)| !is_undone(*place));
+        let told = lasting.flat_map(|(_, event)| {
+            self.services_of(event).filter_map(|service| standing(event, service.clone()))
+        });
+        let hinting = events.iter().filter(|event| event.at_nanos > heard && event.is_of_health());
+        let hinted: BTreeSet<&ServiceName> = hinting.flat_map(|event| self.services_of(event)).collect();
+        let hints = hinted.into_iter().map(|service| Event::Hinted { service: service.clone() });
+        told.chain(hints).collect()
+    }
+
+    /// Whether some of them may change which containers ask to be watched.
+    pub(super) fn change_who_asks(&self, events: &[ContainerEvent]) -> bool {
+        let asks = |event: &ContainerEvent| {
+            event.is_of_presence() && ENABLING.iter().any(|label| event.has_label(label))
+        };
+        self.heeds_labels && events.iter().any(asks)
+    }
+
+    fn services_of(&self, event: &ContainerEvent) -> impl Iterator<Item = &ServiceName> {
+        let names = [event.service.as_deref(), Some(event.name.as_str())];
+        let known = names.into_iter().flatten().filter(|name| event.is_about(name, self.project.as_deref()));
+        known.filter_map(|name| self.services.get(name)).flatten()
     }
 }
 
-impl Listener {
-    /// Listens to the engine of the configuration that holds, for ever.
-    pub(super) async fn run(self) {
-        let mut changes = self.hints.clone();
-        loop {
-            let engine = changes.borrow_and_update().engine().cloned();
-            let is_elsewhere = |hints: &Arc<Hints>| hints.engine().cloned() != engine;
-            let has_ended = match &engine {
-                Some(host) => tokio::select! {
-                    changed = changes.wait_for(is_elsewhere) => changed.is_err(),
-                    () = self.listen(host.as_deref()) => true,
-                },
-                None => changes.wait_for(is_elsewhere).await.is_err(),
-            };
-            if has_ended {
-                return;
-            }
+/// Whether the container stands stopped after this event, where it tells that.
+fn standing(event: &ContainerEvent, service: ServiceName) -> Option<Event> {
+    let (container, at) = (event.name.clone(), event.at());
+    if event.is_stop() {
+        Some(Event::Stopped { service, container, at })
+    } else if event.ends_stop() {
+        Some(Event::StoppedNoLonger { service, container: Some(container), at })
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(action: &str, name: &str, second: i64) -> ContainerEvent {
+        let (action, name) = (action.to_owned(), name.to_owned());
+        let labels = BTreeMap::new();
+        ContainerEvent {
+            action,
+            name,
+            at_nanos: second * 1_000_000_000,
+            service: None,
+            project: None,
+            labels,
         }
     }
 
-    /// Hands on what the engine tells, until the daemon ends. Without a Docker Engine it tries again at a growing pace:
-    /// hints make the daemon faster, and it works without them.
-    async fn listen(&self, host: Option<&str>) {
-        let mut failures = 0;
-        loop {
-            match timeout(FRESH, self.follow(host)).await {
-                // Asked again without a pause.
-                Err(_) => failures = 0,
-                Ok(Ok(())) => {
-                    tracing::info!("the Docker Engine tells no more events; asking again");
-                    failures = 1;
-                }
-                Ok(Err(NoHints::Unreachable(reason))) => {
-                    tracing::debug!(reason, "no hints from the Docker Engine");
-                    failures += 1;
-                }
-                Ok(Err(NoHints::ShuttingDown)) => return,
+    fn check(events: &[(&str, &str, i64)], heard: i64, meant: &[&str]) {
+        let name = |name| ServiceName::new(name).unwrap();
+        let services = ["web", "db"].map(|one| (one.to_owned(), vec![name(one)])).into();
+        let hints = Hints { host: None, project: None, services, heeds_labels: false, respects_stops: false };
+        let events: Vec<_> = events.iter().map(|(action, name, at)| event(action, name, *at)).collect();
+        let told = hints.meaning(&events, heard * 1_000_000_000).into_iter().map(|event| {
+            if let Event::Stopped { container, .. } = event {
+                format!("{container} stopped")
+            } else if let Event::StoppedNoLonger { container, .. } = event {
+                format!("{} no longer", container.unwrap())
+            } else {
+                format!("look at {}", event.service().unwrap())
             }
-            if failures > 0 {
-                tokio::time::sleep(RETRY.after(failures, rand::random())).await;
-            }
-        }
+        });
+        assert_eq!(told.collect::<Vec<_>>(), meant);
     }
 
-    /// Follows the events until they end.
-    async fn follow(&self, host: Option<&str>) -> Result<(), NoHints> {
-        let unreachable = |reason: String| NoHints::Unreachable(reason);
-        let events = DockerEvents::new(host).map_err(|error| unreachable(error.to_string()))?;
-        let events = events.follow().await.map_err(|error| unreachable(error.reason))?;
-        tracing::debug!("listening for the events of the Docker Engine");
-        // Whatever came or went while nobody listened.
-        self.have_labels_looked_at();
-        let mut events = pin!(events);
-        while let Some(first) = events.next().await {
-            for service in self.hinted(first, events.as_mut()).await {
-                match self.engine.ask(Event::Hinted { service }).await {
-                    // A hint that is lost only costs time.
-                    Ok(_) | Err(Unhandled::Overloaded | Unhandled::Journal(_)) => {}
-                    Err(Unhandled::ShuttingDown) => return Err(NoHints::ShuttingDown),
-                }
-            }
-        }
-        Ok(())
+    #[test]
+    fn who_stopped_it_is_told_before_the_probe_that_sees_it_dead() {
+        check(&[("die", "web", 1), ("stop", "web", 2)], 0, &["web stopped", "look at web"]);
     }
 
-    /// Whom this event, and those that come right after it, are about.
-    async fn hinted(
-        &self,
-        first: ContainerEvent,
-        mut events: Pin<&mut impl Stream<Item = ContainerEvent>>,
-    ) -> BTreeSet<ServiceName> {
-        let hints = Arc::clone(&self.hints.borrow());
-        let (mut hinted, mut are_labels_stale) = (BTreeSet::new(), false);
-        let mut heed = |event: &ContainerEvent| {
-            hinted.extend(hints.services_of(event));
-            are_labels_stale |= hints.changes_who_asks(event);
-        };
-        heed(&first);
-        let more = async {
-            for _ in 0..AT_ONCE {
-                let Some(event) = events.next().await else { return };
-                heed(&event);
-            }
-        };
-        // The time is up, or there are enough.
-        let _ = timeout(TOGETHER, more).await;
-        if are_labels_stale {
-            self.have_labels_looked_at();
-        }
-        hinted
+    #[test]
+    fn a_restart_by_somebody_is_no_stop_and_a_stop_after_a_start_is_one() {
+        check(&[("stop", "web", 1), ("start", "web", 2)], 9, &["web no longer"]);
+        check(&[("stop", "db", 1), ("start", "web", 2)], 9, &["db stopped", "web no longer"]);
+        check(&[("start", "web", 1), ("stop", "web", 2)], 9, &["web no longer", "web stopped"]);
+        check(&[("stop", "web", 1), ("destroy", "web", 2)], 9, &["web no longer"]);
     }
 
-    fn have_labels_looked_at(&self) {
-        self.looks.send_modify(|looks| *looks += 1);
+    #[test]
+    fn a_container_that_is_killed_or_a_strangers_is_nobodys_stop() {
+        check(&[("die", "web", 1), ("oom", "web", 1), ("stop", "mail", 2)], 0, &["look at web"]);
+    }
+
+    #[test]
+    fn what_was_heard_before_is_no_hint_again() {
+        check(&[("die", "web", 1), ("die", "db", 2)], 1, &["look at db"]);
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::incident::Incident;
 use crate::domain::network::Isolation;
 use crate::domain::notification::alarm::Alarm;
 use crate::domain::notification::{Notification, NotificationStatus};
+use crate::domain::operator_stop::OperatorStop;
 use crate::domain::reconfiguration::Reconfiguration;
 use crate::domain::recovery::{Guard, Outcome, Phase, Recovery};
 
@@ -45,6 +46,7 @@ pub(super) fn fact(fact: &Fact) {
             tracing::warn!(%service, percent = flapping.percent, "service is flapping: it is not restarted");
         }
         Fact::Flapping { service, flapping: None } => tracing::info!(%service, "service is steady again"),
+        Fact::OperatorStop { service, stop } => operator_stop(service, stop.as_ref()),
         Fact::Reconfigured(change) => reconfigured(change),
         Fact::ServiceWatched { service, is_watched: true } => {
             tracing::info!(%service, "service is watched again")
@@ -72,6 +74,16 @@ pub(super) fn fact(fact: &Fact) {
         }
         Fact::Alarm(alarm) => self::alarm(alarm),
         Fact::Notification(notification) => self::notification(notification),
+    }
+}
+
+fn operator_stop(service: &ServiceName, stop: Option<&OperatorStop>) {
+    match stop {
+        Some(OperatorStop { stopped_at, containers, .. }) => {
+            let containers = containers.join(" ");
+            tracing::warn!(%service, containers, %stopped_at, "somebody had the container stopped");
+        }
+        None => tracing::info!(%service, "no container stands stopped by hand any more"),
     }
 }
 

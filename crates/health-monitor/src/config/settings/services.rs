@@ -123,6 +123,12 @@ const SERVICE_HEALING: Chapter = Chapter {
     settings: &[
         Setting::new("mode", MODE, "Whether it is healed").inherits("HEALING_MODE"),
         Setting::new(
+            "respect_operator_stop",
+            Kind::Boolean,
+            "Whether its container is left alone after somebody has stopped it through the Docker Engine",
+        )
+        .inherits("RESPECT_OPERATOR_STOP"),
+        Setting::new(
             "depends_on",
             Kind::Words,
             "Services that it needs; while one of them is down it is neither counted nor healed",

@@ -96,3 +96,26 @@ fn docker_gets_host_project_container_and_time_to_stop() {
     assert_eq!((web.container.as_str(), web.stop_timeout.as_secs()), ("web-1", 3));
     assert_eq!((docker("api").container.as_str(), docker("api").stop_timeout.as_secs()), ("api", 10));
 }
+
+#[test]
+fn who_stops_a_container_is_respected_where_the_engine_tells_it_and_elsewhere_that_is_said() {
+    let yaml = "
+respect_operator_stop: true
+services:
+  web: {url: 'http://web', recovery_backend: docker}
+  db: {url: 'http://db', recovery_backend: docker, respect_operator_stop: false}
+  worker: {probe: docker, recovery_backend: none, respect_operator_stop: true}
+  partner: {url: 'http://partner', recovery_backend: none, respect_operator_stop: true}
+";
+    let Loading { config, warnings, .. } = load_with(yaml, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let respects = ["web", "db", "worker"].map(|name| service(&config, name).respects_operator_stop);
+    assert_eq!(respects, [true, false, true]);
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(warning.subject, "services.partner.respect_operator_stop");
+    let nowhere = "services: {partner: {url: 'http://partner', recovery_backend: none}}";
+    let on = [("RESPECT_OPERATOR_STOP", "true")];
+    let warnings = load_with(nowhere, &on).unwrap_or_else(|faults| panic!("{faults}")).warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].to_string().contains("only the Docker Engine tells"), "{warnings:?}");
+    assert!(load_with(nowhere, &[]).unwrap_or_else(|faults| panic!("{faults}")).warnings.is_empty());
+}

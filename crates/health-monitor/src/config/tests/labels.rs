@@ -22,7 +22,11 @@ const ON: (&str, &str) = ("health-monitor.enable", "true");
 fn a_container_becomes_a_service_by_its_labels_and_the_file_is_stronger() {
     let web =
         container("web", &[ON, ("health-monitor.url", "http://web:8080"), ("health-monitor.fall", "5")]);
-    let db = container("db", &[ON, ("health-monitor.interval", "9"), ("health-monitor.start-period", "90")]);
+    let respect = ("health-monitor.respect-operator-stop", "true");
+    let db = container(
+        "db",
+        &[ON, ("health-monitor.interval", "9"), ("health-monitor.start-period", "90"), respect],
+    );
     let worker = container("shop_worker_1", &[ON, ("health-monitor.depends_on", "db, web")]);
     let worker = Labelled { service: Some("worker".into()), project: Some("shop".into()), ..worker };
     let loading = labelled(ONE, &[db, worker, web]);
@@ -32,6 +36,7 @@ fn a_container_becomes_a_service_by_its_labels_and_the_file_is_stronger() {
     assert_eq!((web.fall, web.fall_soft), (5, 10));
     let db = service(&loading.config, "db");
     assert_eq!((&db.probe, db.interval.as_secs(), db.start_period.as_secs()), (&ProbeKind::Tcp, 7, 90));
+    assert!(db.respects_operator_stop && !web.respects_operator_stop);
     let worker = service(&loading.config, "worker");
     let ProbeKind::Docker(containers) = &worker.probe else { panic!("{:?}", worker.probe) };
     assert_eq!((containers.container.as_str(), worker.depends_on.len()), ("worker", 2));

@@ -109,6 +109,14 @@ pub enum GuardInputs {
     Paused(PauseInputs),
     /// A person announced work.
     Maintenance(PauseInputs),
+    /// Somebody had it stopped.
+    OperatorStop {
+        /// When, by the clock of the platform.
+        #[schema(value_type = String, format = DateTime)]
+        stopped_at: Timestamp,
+        /// The containers that stand stopped.
+        containers: Vec<String>,
+    },
     /// A service that it needs is down, or has just come back.
     Dependency {
         /// Which one.
@@ -226,6 +234,7 @@ impl GuardInputs {
             Self::Churn { .. } => Guard::Churn,
             Self::Paused(_) => Guard::Paused,
             Self::Maintenance(_) => Guard::Maintenance,
+            Self::OperatorStop { .. } => Guard::OperatorStop,
             Self::Dependency { .. } => Guard::Dependency,
             Self::StartPeriod { .. } => Guard::StartPeriod,
             Self::Mode { .. } => Guard::Mode,

@@ -206,6 +206,7 @@ impl Supervisor {
             | Fact::Storm(_)
             | Fact::BudgetTripped(_)
             | Fact::Flapping { .. }
+            | Fact::OperatorStop { .. }
             | Fact::Pause(_)
             | Fact::Resumed { .. }
             | Fact::GuardReset { .. }
@@ -285,6 +286,7 @@ fn frees_everybody(fact: &Fact) -> bool {
         | Fact::ServiceWatched { .. }
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
+        | Fact::OperatorStop { .. }
         | Fact::Pause(_)
         | Fact::Alarm(_)
         | Fact::Notification(_) => false,

@@ -170,6 +170,7 @@ impl Supervisor {
         decided: &mut Decided,
     ) {
         let order = Self::order_of(&recovery, recovery.conclusion(), now);
+        self.watches[service].started.clear();
         let given = Recovery {
             conclusion_tries: recovery.conclusion_tries + 1,
             conclude_at: Some(now + self.lost_after(service)),

@@ -34,6 +34,24 @@ pub enum Event {
         /// Which service.
         service: ServiceName,
     },
+    /// The platform tells that somebody had a container stopped; it may have been us.
+    Stopped {
+        /// Of which service.
+        service: ServiceName,
+        /// Its name.
+        container: String,
+        /// When, by the clock of the platform.
+        at: Timestamp,
+    },
+    /// The platform tells that a container was started, or is there no longer.
+    StoppedNoLonger {
+        /// Of which service.
+        service: ServiceName,
+        /// Its name; none when all containers of the service run.
+        container: Option<String>,
+        /// When, by the clock of the platform.
+        at: Timestamp,
+    },
     /// A service has posted a heartbeat.
     Beat {
         /// Which service.
@@ -218,6 +236,8 @@ impl Event {
         match self {
             Self::Probed { service, .. }
             | Self::Hinted { service }
+            | Self::Stopped { service, .. }
+            | Self::StoppedNoLonger { service, .. }
             | Self::Beat { service, .. }
             | Self::Checked { service, .. }
             | Self::Preflighted { service, .. }

@@ -170,6 +170,7 @@ impl Supervisor {
             ..recovery
         };
         let order = Self::order_of(&acting, Stage::Act, now);
+        self.watches[service].started.clear();
         self.record(Fact::Recovery(Box::new(acting)), now, decided);
         decided.work.push(Work::Perform(order));
     }

@@ -93,6 +93,7 @@ impl Supervisor {
         };
         *counter += 1;
         self.roll_in(service, &reading, now, decided);
+        self.runs_after_all(service, measured, &reading, now, decided);
         reading
     }
 

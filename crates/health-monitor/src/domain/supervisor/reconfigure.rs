@@ -64,6 +64,10 @@ impl Supervisor {
         let others: Vec<usize> = (0..was.len()).filter(is_another).collect();
         for place in &others {
             let after = &policy.services[*place];
+            let before = was[*place].filter(|old| !self.policy_of(*old).has_the_containers_of(after));
+            if let Some(before) = before {
+                self.stopped_no_longer(before, None, now, now, decided);
+            }
             let under_way = self.state.service(&after.name).and_then(|service| service.recovery.clone());
             // What an action has put aside is put back or removed where it was done, as long as that is known.
             let goes_on = |recovery: &Recovery| recovery.keeps_something() && recovery.target == after.target;

@@ -40,6 +40,7 @@ impl Supervisor {
         self.watches[service].look = None;
         match performed {
             Performed::Accepted => {
+                self.started_by_us(service, &recovery, now, decided);
                 let accepted = Recovery { accepted_at: Some(now), ..recovery };
                 self.start_verifying(service, accepted, now, now, decided);
             }

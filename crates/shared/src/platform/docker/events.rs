@@ -10,12 +10,18 @@ use super::address::Address;
 use super::choice::{PROJECT_LABEL, SERVICE_LABEL};
 use super::failure::Failure;
 use super::{INSPECT_LIMIT, within};
+use crate::clock::Timestamp;
 use crate::order::Unreachable;
 use crate::platform::InvalidPlatform;
 
 /// What can change how a service is. `kill` and `stop` are not among them: a container that they end dies, and until
 /// then it may well answer.
 const OF_HEALTH: [&str; 7] = ["die", "oom", "health_status", "start", "pause", "unpause", "destroy"];
+
+/// What tells who wants a container not to run. `stop` is told of a container that was stopped by a request, and of no
+/// other death: `docker kill`, a crash and the want of memory go without. A restart has one too, with a `start` after.
+const STOPPED: &str = "stop";
+const NO_LONGER_STOPPED: [&str; 2] = ["start", "destroy"];
 
 /// What can change which containers there are, and which of them have ever run.
 const OF_PRESENCE: [&str; 4] = ["create", "start", "rename", "destroy"];
@@ -25,6 +31,8 @@ const OF_PRESENCE: [&str; 4] = ["create", "start", "rename", "destroy"];
 pub struct ContainerEvent {
     /// What has happened, in Docker's word: `die`, `start`, `health_status`.
     pub action: String,
+    /// When, in nanoseconds since 1970 by the clock of the engine.
+    pub at_nanos: i64,
     /// Name of the container.
     pub name: String,
     /// Its Compose service.
@@ -32,7 +40,7 @@ pub struct ContainerEvent {
     /// Its Compose project.
     pub project: Option<String>,
     /// Its labels, beside a few attributes of the event itself.
-    labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
 }
 
 impl ContainerEvent {
@@ -44,6 +52,21 @@ impl ContainerEvent {
     /// Whether it can change which containers there are.
     pub fn is_of_presence(&self) -> bool {
         OF_PRESENCE.contains(&self.action.as_str())
+    }
+
+    /// Whether somebody has had it stopped.
+    pub fn is_stop(&self) -> bool {
+        self.action == STOPPED
+    }
+
+    /// Whether it ends that it stands stopped: it runs, or is there no longer.
+    pub fn ends_stop(&self) -> bool {
+        NO_LONGER_STOPPED.contains(&self.action.as_str())
+    }
+
+    /// The moment, by the clock of the engine.
+    pub fn at(&self) -> Timestamp {
+        Timestamp::from_micros(self.at_nanos / 1_000)
     }
 
     /// Whether its container has this label (`label=value`).
@@ -66,6 +89,7 @@ impl ContainerEvent {
         let action = message.action?.split(':').next()?.to_owned();
         Some(Self {
             action,
+            at_nanos: message.time_nano.unwrap_or_default(),
             name: attributes.remove("name")?,
             service: attributes.remove(SERVICE_LABEL),
             project: attributes.remove(PROJECT_LABEL),
@@ -86,9 +110,13 @@ impl DockerEvents {
         Ok(Self { address: Address::parse(host)? })
     }
 
-    /// Events from now on, until the stream breaks off, which it does without a word when the engine goes away. The
-    /// error says why there is none.
-    pub async fn follow(&self) -> Result<impl Stream<Item = ContainerEvent> + use<>, Unreachable> {
+    /// Events after this moment, in nanoseconds by the clock of the engine, as far as it remembers them (it keeps the
+    /// last 256 of every kind), and then those that come, until the stream breaks off, which it does without a word when
+    /// the engine goes away. The error says why there is none.
+    pub async fn follow(
+        &self,
+        after: i64,
+    ) -> Result<impl Stream<Item = ContainerEvent> + use<>, Unreachable> {
         let asked = async {
             let client = self.address.client()?;
             client.version().await?;
@@ -97,10 +125,12 @@ impl DockerEvents {
         let client = within(INSPECT_LIMIT, asked).await.map_err(|failure: Failure| Unreachable {
             reason: format!("follow the events of Docker: {}", failure.sentence(&self.address)),
         })?;
-        let actions: BTreeSet<String> = OF_HEALTH.into_iter().chain(OF_PRESENCE).map(str::to_owned).collect();
-        let actions = actions.into_iter().collect();
+        let actions: BTreeSet<&str> = OF_HEALTH.into_iter().chain(OF_PRESENCE).chain([STOPPED]).collect();
+        let actions = actions.into_iter().map(str::to_owned).collect();
+        let since = after + 1;
+        let since = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
         let filters = HashMap::from([("type", vec!["container".to_owned()]), ("event", actions)]);
-        let events = client.events(Some(EventsOptionsBuilder::new().filters(&filters).build()));
+        let events = client.events(Some(EventsOptionsBuilder::new().since(&since).filters(&filters).build()));
         let told = events.take_while(|event| std::future::ready(event.is_ok()));
         Ok(told.filter_map(|event| std::future::ready(event.ok().and_then(ContainerEvent::from_message))))
     }
@@ -126,6 +156,7 @@ mod tests {
         assert!(!event.is_about("web", Some("other")) && !event.is_about("db", None));
         assert!(event.has_label("autoheal=true") && !event.has_label("autoheal=false"));
         assert!(event.is_of_health() && !event.is_of_presence());
+        assert!(!event.is_stop() && !event.ends_stop());
         assert_eq!(ContainerEvent::from_message(EventMessage::default()), None);
     }
 }
