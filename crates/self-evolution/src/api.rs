@@ -10,6 +10,7 @@ mod recommendations;
 mod settings;
 mod status;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +38,26 @@ use crate::metrics::UsageCounters;
 pub use collect::Budget;
 pub use settings::SettingsFeed;
 
-/// What the handlers work with.
+/// What the handlers work with; clones share it.
 #[derive(Clone)]
-pub struct Api {
+pub struct Api(Arc<Parts>);
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl From<Parts> for Api {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// The parts of an [`Api`].
+pub struct Parts {
     /// The way to the engine.
     pub engine: Handle<Evolution>,
     /// How much usage may be in work at once.
@@ -77,7 +95,6 @@ struct Document;
 fn routes_of_the_daemon() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(status::health))
-        .routes(routes!(collect::collect_usage))
         .routes(routes!(recommendations::analyze))
         .routes(routes!(recommendations::recommendations))
         .routes(routes!(recommendations::recommendation))
@@ -99,6 +116,9 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(control::resume))
         .routes(routes!(events::events))
         .routes(routes!(openapi))
+        // Whatever is sent to these is a handful of words; usage, which is not, has a limit of its own.
+        .layer(DefaultBodyLimit::max(limits::BODY))
+        .routes(routes!(collect::collect_usage))
 }
 
 /// Who may call which route, beside the rule that a change needs an operator.
@@ -114,8 +134,6 @@ pub fn router(api: Api, readiness: Readiness, registry: Arc<Registry>, settings:
     let (router, _) = routes_of_the_daemon().split_for_parts();
     let router = router
         .with_state(api)
-        // Usage has a limit of its own; whatever else is sent is a handful of words.
-        .layer(DefaultBodyLimit::max(limits::BODY))
         .merge(probes::router::<()>(readiness))
         .merge(metrics::router::<()>(registry))
         .fallback(async || Problem::not_found("No such route: GET /openapi.json lists them."));

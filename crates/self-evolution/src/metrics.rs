@@ -37,41 +37,45 @@ pub const NAMES: [&str; 15] = [
 
 /// What became of the usage that was reported to this process.
 #[derive(Clone, Debug, Default)]
-pub struct UsageCounters(Family<Vec<(&'static str, &'static str)>, Counter>);
+pub struct UsageCounters {
+    accepted: Counter,
+    rejected: Counter,
+    refused: Counter,
+}
 
 impl UsageCounters {
     /// So many events were recorded.
     pub fn accepted(&self, events: usize) {
-        self.add("accepted", events);
+        self.accepted.inc_by(events as u64);
     }
 
     /// So many events were wrong.
     pub fn rejected(&self, events: usize) {
-        self.add("rejected", events);
+        self.rejected.inc_by(events as u64);
     }
 
     /// A request came at a bad moment; how many events it had is not known.
     pub fn refused(&self) {
-        self.add("refused", 1);
-    }
-
-    fn add(&self, outcome: &'static str, events: usize) {
-        self.0.get_or_create(&vec![("outcome", outcome)]).inc_by(events as u64);
+        self.refused.inc();
     }
 }
 
 /// Registers the metrics that are not read from the view. Gives the counters of usage.
 pub fn register(registry: &mut Registry) -> UsageCounters {
-    let counters = UsageCounters::default();
-    for outcome in ["accepted", "rejected"] {
-        counters.add(outcome, 0);
-    }
+    let counters = Family::<Vec<(&'static str, &'static str)>, Counter>::default();
+    // Looked up once, because every report counts.
+    let counter = |outcome| counters.get_or_create(&vec![("outcome", outcome)]).clone();
+    let usage = UsageCounters {
+        accepted: counter("accepted"),
+        rejected: counter("rejected"),
+        refused: counter("refused"),
+    };
     let help = "Usage events by outcome; of refused requests one event is counted";
-    registry.register("self_evolution_usage_events", help, counters.0.clone());
+    registry.register("self_evolution_usage_events", help, counters);
     let build = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
     build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))]).set(1);
     registry.register("self_evolution_build_info", "The version that runs", build);
-    counters
+    usage
 }
 
 /// Reads the view whenever it is asked.

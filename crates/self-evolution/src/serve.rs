@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::{self, Api, Budget, SettingsFeed};
+use crate::api::{self, Api, Budget, Parts, SettingsFeed};
 use crate::config::{Config, Loading};
 use crate::documents::{STREAMS, documents};
 use crate::domain::evolution::Evolution;
@@ -85,7 +85,7 @@ async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
         move || checks(&engine, shipping.as_ref())
     });
     let (settings, keep_settings) = SettingsFeed::new(handle.clone());
-    let api = Api {
+    let api = Api::from(Parts {
         engine: handle,
         budget: Budget::default(),
         counters,
@@ -94,7 +94,7 @@ async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
         events,
         clock,
         shipping,
-    };
+    });
     let reload =
         Reload { engine: api.engine.clone(), access: access.clone(), sources, running: config.clone() };
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));

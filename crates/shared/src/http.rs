@@ -20,12 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use tokio::sync::Semaphore;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 
 pub use error_bodies::DeliberateBody;
 pub use extract::{Json, Query};
@@ -69,26 +67,37 @@ impl Foundation {
 /// The order, from the outside in, and why:
 /// 1. the request id, so that all that follows logs and answers under it;
 /// 2. the measurement, so that refused requests count too;
-/// 3. the error bodies, which see what every layer below answers;
+/// 3. the error bodies, which see what every step below answers;
 /// 4. panics become answers while there is still somebody to give them a body;
 /// 5. the load limit, because even a refusal by access costs a digest;
 /// 6. access, before a byte of the body is read;
 /// 7. the timeout, which counts the reading of the body;
-/// 8. the body limit, which wraps the body that the handler reads.
+/// 8. the body limit, which wraps the body that the handler reads; what an extractor of the framework reads has the
+///    framework's own limit of 2 MB as well.
 pub fn foundation(router: Router, settings: Foundation) -> Router {
-    let Foundation { access, metrics, body_limit, request_timeout, max_in_flight } = settings;
-    router.layer(
-        ServiceBuilder::new()
-            .layer(from_fn(request_id::identify))
-            .layer(from_fn_with_state(metrics, observe::observe))
-            .layer(from_fn(error_bodies::give_error_bodies))
-            .layer(CatchPanicLayer::custom(error_bodies::panic_problem))
-            .layer(from_fn_with_state(Arc::new(Semaphore::new(max_in_flight)), limits::shed_load))
-            .layer(from_fn_with_state(access, access::guard))
-            .layer(from_fn_with_state(request_timeout, timeout::end_slow_requests))
-            .layer(DefaultBodyLimit::disable())
-            .layer(RequestBodyLimitLayer::new(body_limit)),
-    )
+    let in_flight = Semaphore::new(settings.max_in_flight);
+    router.layer(from_fn_with_state(Arc::new(Ground { settings, in_flight }), stand))
+}
+
+/// The settings, and how many requests are in work.
+struct Ground {
+    settings: Foundation,
+    in_flight: Semaphore,
+}
+
+/// All the steps, one inside the other as one future: a layer of the router for each would copy all that it wraps, and
+/// allocate twice, at every request.
+async fn stand(State(ground): State<Arc<Ground>>, request: Request, next: Next) -> Response {
+    let Ground { settings, in_flight } = &*ground;
+    let Foundation { access, metrics, body_limit, request_timeout, max_in_flight: _ } = settings;
+    let limited = |request| limits::limit_body(*body_limit, request, |request| next.run(request));
+    let timed = |request| timeout::end_slow_requests(*request_timeout, request, limited);
+    let allowed = |request| access::guard(access, request, timed);
+    let bounded = |request| limits::shed_load(in_flight, request, allowed);
+    let unbroken = |request| error_bodies::answer_panics(bounded(request));
+    let explained = |request| error_bodies::give_error_bodies(request, unbroken);
+    let measured = |request| observe::observe(metrics, request, explained);
+    request_id::identify(request, measured).await
 }
 
 #[cfg(test)]

@@ -151,3 +151,35 @@ async fn a_client_that_stops_in_the_middle_leaves_nothing_behind() {
     report(&daemon, &event("web", "/x", 2.5, 200)).await;
     assert!(daemon.text("/metrics").await.contains("self_evolution_usage_events_recorded_total 1\n"));
 }
+
+#[tokio::test]
+async fn an_element_that_cannot_be_read_costs_the_others_of_its_array_nothing() {
+    let daemon = started("").await;
+    let good = event("web", "/x", 0.1, 200).to_string();
+    for bad in [
+        r#"{"service":"\ud800","endpoint":"/","response_time":1,"status_code":200}"#,
+        r#"{"service":"a","endpoint":"/","response_time":1e999,"status_code":200}"#,
+    ] {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(daemon.url("/collect-usage")).header("Content-Type", "application/json");
+        let answer = request.body(format!("[{good},{bad},{good}]")).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{bad}");
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(2), &json!(1)), "{answer}");
+        assert_eq!(answer["rejections"][0]["index"], 1);
+        assert!(answer["rejections"][0]["reason"].as_str().unwrap().contains("cannot be read"), "{answer}");
+    }
+    assert!(daemon.text("/metrics").await.contains("self_evolution_usage_events_recorded_total 4"));
+}
+
+#[tokio::test]
+async fn reports_leave_no_lines_in_the_log_taken_or_not() {
+    let daemon = started("").await;
+    report(&daemon, &event("web", "/x", 0.1, 200)).await;
+    refused(&daemon, "application/json", "7").await;
+    assert_eq!(daemon.post("/pause").await.0, 200);
+    let log = daemon.log();
+    let answered = log.lines().filter(|line| line.contains("request answered")).collect::<Vec<_>>();
+    assert!(answered.iter().any(|line| line.contains("/pause")), "{log}");
+    assert!(!answered.iter().any(|line| line.contains("/collect-usage")), "{log}");
+}

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
-use shared::http::{Json, Problem, ProblemBody};
+use serde_json::value::RawValue;
+use shared::http::{Frequent, Json, Problem, ProblemBody};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::bodies::Collected;
@@ -95,17 +97,22 @@ impl Form {
         (status = 429, description = "Too much is in work; Retry-After says when to send it again", body = ProblemBody),
         (status = 503, description = "The journal is full or cannot be written", body = ProblemBody)
     ))]
-pub(super) async fn collect_usage(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn collect_usage(State(api): State<Api>, request: Request) -> Response {
+    // A line in the log for each report, taken or not, would drown the others; the metrics count them.
+    (Extension(Frequent), collect(&api, request).await).into_response()
+}
+
+async fn collect(api: &Api, request: Request) -> Result<Json<Collected>, Problem> {
     let Some(form) = Form::of(request.headers()) else {
         return Err(Problem::unsupported_media_type(
             "Usage is JSON or NDJSON: send Content-Type: application/json or application/x-ndjson.",
         ));
     };
-    if let Some(reason) = full(&api) {
+    if let Some(reason) = full(api) {
         api.counters.refused();
         return Err(Problem::unavailable(reason, Some(SOON * 10)));
     }
-    let Some(_room) = api.budget.take(request.headers()) else {
+    let Some(room) = api.budget.take(request.headers()) else {
         api.counters.refused();
         return Err(Problem::too_many_requests(
             "Too much usage is in work at once; send it again shortly.",
@@ -114,7 +121,7 @@ pub(super) async fn collect_usage(State(api): State<Api>, request: Request) -> R
     };
     let body = read(request.into_body()).await?;
     let reporting = Reporting::new(api.clock.now(), api.shape.tolerance());
-    let (report, is_single) = if body.len() < LARGE {
+    let (mut report, is_single) = if body.len() < LARGE {
         parse(&body, form, reporting)?
     } else {
         let parsed = tokio::task::spawn_blocking(move || parse(&body, form, reporting)).await;
@@ -124,8 +131,10 @@ pub(super) async fn collect_usage(State(api): State<Api>, request: Request) -> R
     if report.events.is_empty() && report.rejected > 0 {
         return Err(refused(report, is_single));
     }
-    let (rejected, rejections, accepted) = (report.rejected, report.rejections.clone(), report.events.len());
-    match api.engine.ask(Event::Usage(report)).await.map_err(unhandled)? {
+    let (rejected, accepted) = (report.rejected, report.events.len());
+    let rejections = std::mem::take(&mut report.rejections);
+    // The room is taken until the events are recorded, however long the client waits.
+    match api.engine.ask_within(room, Event::Usage(report)).await.map_err(unhandled)? {
         Some(Answer::Counted(_)) => api.counters.accepted(accepted),
         Some(
             Answer::Analysing(_)
@@ -139,22 +148,23 @@ pub(super) async fn collect_usage(State(api): State<Api>, request: Request) -> R
     }
     let message = "Usage data collected";
     let timestamp = api.clock.now();
-    Ok(Json(Collected { message, timestamp, accepted, rejected, rejections }).into_response())
+    Ok(Json(Collected { message, timestamp, accepted, rejected, rejections }))
 }
 
 /// Why no usage can be taken now. What was acknowledged is never dropped, so that no room can be made.
 fn full(api: &Api) -> Option<String> {
-    let journal = api.engine.journal();
-    let oldest = api.shipping.as_ref().and_then(|shipping| shipping.borrow().oldest_waiting);
+    let oldest = api.shipping.as_ref().and_then(|shipping| shipping.borrow().oldest_waiting)?;
     // What waits for less is on its way, and the rest of the journal is history that makes room.
-    let waits = oldest.is_some_and(|oldest| api.clock.now().since(oldest) > LAG);
-    let is_full =
-        waits && journal.cursor.has_arrived && journal.bytes > journal.max_bytes / 100 * FULL_PERCENT;
+    if api.clock.now().since(oldest) <= LAG {
+        return None;
+    }
+    let (has_arrived, bytes, max_bytes) =
+        api.engine.of_journal(|journal| (journal.cursor.has_arrived, journal.bytes, journal.max_bytes));
+    let is_full = has_arrived && bytes > max_bytes / 100 * FULL_PERCENT;
     is_full.then(|| {
         format!(
-            "The journal is full of what Elasticsearch has not taken yet ({} of {} bytes): usage is taken again once \
-             it has, or with a larger JOURNAL_MAX_BYTES.",
-            journal.bytes, journal.max_bytes
+            "The journal is full of what Elasticsearch has not taken yet ({bytes} of {max_bytes} bytes): usage is \
+             taken again once it has, or with a larger JOURNAL_MAX_BYTES."
         )
     })
 }
@@ -177,11 +187,7 @@ fn parse(body: &[u8], form: Form, mut reporting: Reporting) -> Result<(Report, b
     let is_single = form == Form::Json && first != Some(&b'[');
     match (form, first) {
         (Form::Lines, _) => lines(body, &mut reporting)?,
-        (Form::Json, Some(b'[')) => {
-            let mut reader = serde_json::Deserializer::from_slice(body);
-            Events(&mut reporting).deserialize(&mut reader).map_err(|error| broken(&error))?;
-            reader.end().map_err(|error| broken(&error))?;
-        }
+        (Form::Json, Some(b'[')) => reporting = array(body, &reporting)?,
         (Form::Json, _) => reporting.push(&serde_json::from_slice(body).map_err(|error| broken(&error))?),
     }
     Ok((reporting.finish(), is_single))
@@ -203,8 +209,36 @@ fn lines(body: &[u8], reporting: &mut Reporting) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The events of an array. When one cannot be read, they are read once more one by one, so that it costs only itself.
+fn array(body: &[u8], empty: &Reporting) -> Result<Reporting, Problem> {
+    let read = |taking| {
+        let mut reporting = empty.clone();
+        let mut reader = serde_json::Deserializer::from_slice(body);
+        Events { reporting: &mut reporting, taking }.deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(reporting)
+    };
+    match read(Taking::AtOnce) {
+        Err(error) if !is_too_many(&error) => read(Taking::OneByOne),
+        other => other,
+    }
+    .map_err(|error| broken(&error))
+}
+
 /// Hands each event of an array on as soon as it is read.
-struct Events<'a>(&'a mut Reporting);
+struct Events<'a> {
+    reporting: &'a mut Reporting,
+    taking: Taking,
+}
+
+/// How the events of an array are read.
+#[derive(Clone, Copy)]
+enum Taking {
+    /// As they come, which is quick.
+    AtOnce,
+    /// Each by itself once its end is found.
+    OneByOne,
+}
 
 /// What the reader says when there are more events than a request may have.
 const TOO_MANY: &str = "more than 10000 events";
@@ -225,18 +259,32 @@ impl<'de> Visitor<'de> for Events<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
-        while let Some(event) = events.next_element::<RawEvent<'de>>()? {
-            if self.0.len() == MOST_EVENTS {
+        let Self { reporting, taking } = self;
+        loop {
+            let event = match taking {
+                Taking::AtOnce => events.next_element::<RawEvent<'de>>()?.map(Ok),
+                Taking::OneByOne => {
+                    events.next_element::<&RawValue>()?.map(|raw| serde_json::from_str(raw.get()))
+                }
+            };
+            let Some(event) = event else { return Ok(()) };
+            if reporting.len() == MOST_EVENTS {
                 return Err(A::Error::custom(TOO_MANY));
             }
-            self.0.push(&event);
+            match event {
+                Ok(event) => reporting.push(&event),
+                Err(error) => reporting.reject(format!("cannot be read: {error}")),
+            }
         }
-        Ok(())
     }
 }
 
+fn is_too_many(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with(TOO_MANY)
+}
+
 fn broken(error: &serde_json::Error) -> Problem {
-    if error.to_string().starts_with(TOO_MANY) {
+    if is_too_many(error) {
         return too_many();
     }
     Problem::bad_request(format!("The body is not JSON, and nothing of it was taken: {error}"))

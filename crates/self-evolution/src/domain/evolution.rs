@@ -3,6 +3,7 @@
 mod analyse;
 mod apply;
 mod collect;
+mod condense;
 mod event;
 
 use std::sync::Arc;
@@ -201,6 +202,10 @@ impl Decider for Evolution {
         match work {
             Work::Analyse { .. } => false,
         }
+    }
+
+    fn condense(facts: Vec<Fact>) -> Vec<Fact> {
+        condense::condense(facts)
     }
 }
 

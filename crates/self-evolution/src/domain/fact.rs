@@ -24,7 +24,7 @@ pub enum Fact {
         /// How the window divides time from now on.
         shape: Shape,
     },
-    /// Usage that was reported in one request.
+    /// Usage that was reported in one request, or in several that share a commit.
     Usage(UsageRecorded),
     /// An endpoint is told apart from now on.
     EndpointFound {
@@ -89,7 +89,7 @@ pub struct Analysed {
 /// A service and an endpoint of it.
 pub type UsageKey = (Arc<str>, Arc<str>);
 
-/// Usage that was reported in one request, with the endpoints that it is counted under.
+/// Reported usage with the endpoints that it is counted under.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct UsageRecorded {
     /// Services and endpoints, each once.

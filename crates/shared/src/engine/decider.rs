@@ -40,6 +40,11 @@ pub trait Decider: Send + 'static {
     fn restore(&mut self, state: Option<Self::State>);
     /// Whether a clean shutdown waits for this work; other work is dropped.
     fn must_finish(work: &Self::Work) -> bool;
+    /// The facts of one commit, which are applied already, as those that are recorded: fewer where one can say the same
+    /// as several that follow one another. Applying these must give the same state.
+    fn condense(facts: Vec<Self::Fact>) -> Vec<Self::Fact> {
+        facts
+    }
 }
 
 /// What a decider answers to an event: facts to record, then work to do.

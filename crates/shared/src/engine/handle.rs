@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::Decider;
 use crate::journal::Status;
@@ -21,7 +21,21 @@ pub enum Unhandled {
     ShuttingDown,
 }
 
-pub(super) type Reply<A> = oneshot::Sender<Result<Option<A>, Unhandled>>;
+type Outcome<A> = Result<Option<A>, Unhandled>;
+
+/// Who waits for an answer, and the room that the event takes until then.
+pub(super) struct Reply<A> {
+    caller: oneshot::Sender<Outcome<A>>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl<A> Reply<A> {
+    /// A caller who has gone away does not need the answer, and the room is free in any case.
+    pub(super) fn send(self, outcome: Outcome<A>) {
+        drop(self.room);
+        drop(self.caller.send(outcome));
+    }
+}
 
 pub(super) struct Call<D: Decider> {
     pub(super) event: D::Event,
@@ -44,11 +58,23 @@ impl<D: Decider> Clone for Handle<D> {
 impl<D: Decider> Handle<D> {
     /// Sends an event and waits until its facts are durable. None when the decider has no answer to it.
     pub async fn ask(&self, event: D::Event) -> Result<Option<D::Answer>, Unhandled> {
-        let (reply, answer) = oneshot::channel();
-        self.calls.try_send(Call { event, reply: Some(reply) }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Unhandled::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => Unhandled::ShuttingDown,
-        })?;
+        self.send(event, None).await
+    }
+
+    /// The same for an event that takes room in memory: the room is free again once the event is handled, which may be
+    /// later than the caller waits.
+    pub async fn ask_within(&self, room: OwnedSemaphorePermit, event: D::Event) -> Outcome<D::Answer> {
+        self.send(event, Some(room)).await
+    }
+
+    async fn send(&self, event: D::Event, room: Option<OwnedSemaphorePermit>) -> Outcome<D::Answer> {
+        let (caller, answer) = oneshot::channel();
+        self.calls.try_send(Call { event, reply: Some(Reply { caller, room }) }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => Unhandled::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => Unhandled::ShuttingDown,
+            },
+        )?;
         // The engine answers everybody whose event it takes; it drops the others only when it ends.
         answer.await.unwrap_or(Err(Unhandled::ShuttingDown))
     }
@@ -67,5 +93,10 @@ impl<D: Decider> Handle<D> {
     /// How the journal fares.
     pub fn journal(&self) -> Status {
         self.journal.borrow().clone()
+    }
+
+    /// What this says of how the journal fares, without a copy; it must be quick, because it holds up the journal.
+    pub fn of_journal<T>(&self, look: impl FnOnce(&Status) -> T) -> T {
+        look(&self.journal.borrow())
     }
 }

@@ -238,3 +238,57 @@ async fn after_the_end_callers_are_told() {
     running.stop().await;
     assert_eq!(handle.ask(Event::Add(1)).await, Err(Unhandled::ShuttingDown));
 }
+
+#[tokio::test]
+async fn room_is_taken_until_the_event_is_handled_although_its_caller_has_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        directory: directory.path().to_path_buf(),
+        durability: Durability::Os,
+        max_bytes: ROOMY,
+        retention: Duration::from_secs(3_600),
+        ships: false,
+    };
+    let journal = Writer::open(&settings).unwrap();
+    let clock = Arc::new(Clock::starting_after(Timestamp::default()));
+    let perform: Perform<Counter> = Arc::new(|_| Box::pin(async { Event::Done }));
+    let (engine, handle) = Engine::new(Counter::default(), journal, clock, perform, |_| ()).await.unwrap();
+    let room = Arc::new(tokio::sync::Semaphore::new(1));
+    let permit = Arc::clone(&room).try_acquire_owned().unwrap();
+    let asking = tokio::time::timeout(Duration::ZERO, handle.ask_within(permit, Event::Add(7)));
+    assert!(asking.await.is_err(), "nobody handles it yet, and the caller goes");
+    assert_eq!(room.available_permits(), 0, "it waits in memory");
+    let (stop, stopped) = oneshot::channel();
+    let running = tokio::spawn(engine.run(async { drop::<Result<(), _>>(stopped.await) }, Duration::ZERO));
+    let free = tokio::time::timeout(Duration::from_secs(10), room.acquire());
+    drop(free.await.expect("it is handled").unwrap());
+    assert_eq!(*handle.view(), 7);
+    drop(stop);
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn callers_who_are_ready_share_a_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = Running::start(directory.path(), ROOMY).await;
+    running.handle.ask(Event::Add(1)).await.unwrap();
+    let before = running.handle.journal().last_seq;
+    let go = Arc::new(tokio::sync::Notify::new());
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..49 {
+        let (handle, go) = (running.handle.clone(), Arc::clone(&go));
+        asking.spawn(async move {
+            go.notified().await;
+            handle.ask(Event::Add(1)).await.unwrap();
+        });
+    }
+    tokio::task::yield_now().await;
+    // The first one wakes the engine before the others.
+    let first = running.handle.ask(Event::Add(1));
+    let others = async { go.notify_waiters() };
+    let (first, ()) = tokio::join!(biased; first, others);
+    first.unwrap();
+    asking.join_all().await;
+    assert_eq!(running.handle.journal().last_seq - before, 1);
+    running.stop().await;
+}

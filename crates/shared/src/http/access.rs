@@ -9,9 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use tokio::sync::watch;
@@ -104,7 +103,8 @@ pub enum Caller {
 /// The access rules at work: decides on every request before its handler runs.
 #[derive(Clone)]
 pub struct Access {
-    rules: HashMap<(Method, String), Rule>,
+    /// By path, then by method, of which a path has few.
+    rules: HashMap<String, Vec<(Method, Rule)>>,
     /// Clones share it, so that all of them see new settings at once.
     shared: watch::Sender<Arc<Shared>>,
 }
@@ -170,23 +170,27 @@ impl Access {
     /// A read that is given a role needs a token of that role once any token is set. It is a table and not a
     /// layer on the route, so that a route that nobody thought of needs an operator.
     #[must_use]
-    pub fn require(mut self, method: Method, path: &str, role: Role) -> Self {
-        self.rules.insert((method, path.to_owned()), Rule::Role(role));
-        self
+    pub fn require(self, method: Method, path: &str, role: Role) -> Self {
+        self.with(method, path, Rule::Role(role))
     }
 
     /// Says that one route takes reports from anybody while no token is set, and from this role once one is. How many
     /// it takes is its own affair.
     #[must_use]
-    pub fn welcome(mut self, method: Method, path: &str, role: Role) -> Self {
-        self.rules.insert((method, path.to_owned()), Rule::Welcome(role));
-        self
+    pub fn welcome(self, method: Method, path: &str, role: Role) -> Self {
+        self.with(method, path, Rule::Welcome(role))
     }
 
     /// Says that one route only reads, although its method is one that changes something elsewhere.
     #[must_use]
-    pub fn read(mut self, method: Method, path: &str) -> Self {
-        self.rules.insert((method, path.to_owned()), Rule::Read);
+    pub fn read(self, method: Method, path: &str) -> Self {
+        self.with(method, path, Rule::Read)
+    }
+
+    fn with(mut self, method: Method, path: &str, rule: Rule) -> Self {
+        let rules = self.rules.entry(path.to_owned()).or_default();
+        rules.retain(|(of, _)| *of != method);
+        rules.push((method, rule));
         self
     }
 
@@ -208,11 +212,9 @@ impl Access {
 
     fn needed(&self, request: &Request, is_mutation: bool) -> Option<Rule> {
         let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let rule = request
-            .extensions()
-            .get::<MatchedPath>()
-            .and_then(|path| self.rules.get(&(method.clone(), path.as_str().to_owned())));
-        rule.copied().or(is_mutation.then_some(Rule::Role(Role::Operator)))
+        let rules = request.extensions().get::<MatchedPath>().and_then(|path| self.rules.get(path.as_str()));
+        let rule = rules.and_then(|rules| rules.iter().find(|(of, _)| of == method));
+        rule.map(|(_, rule)| *rule).or(is_mutation.then_some(Rule::Role(Role::Operator)))
     }
 }
 
@@ -311,11 +313,18 @@ fn foreign_host() -> Problem {
 }
 
 /// Runs the request when the rules allow it.
-pub(super) async fn guard(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+pub(super) async fn guard<F>(
+    access: &Access,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     match access.check(&request) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            next(request).await
         }
         Err(problem) => {
             tracing::debug!(

@@ -1,13 +1,15 @@
 //! Gives every error response the one error body, whoever made the response.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 
+use super::observe::Frequent;
 use super::problem::Problem;
 use super::request_id::RequestId;
 
@@ -21,10 +23,13 @@ const DETAIL_LIMIT: usize = 1_024;
 pub struct DeliberateBody;
 
 /// Turns every error response into a problem that names its request.
-pub(super) async fn give_error_bodies(request: Request, next: Next) -> Response {
+pub(super) async fn give_error_bodies<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let path = request.uri().path().to_owned();
     let request_id = request.extensions().get::<RequestId>().cloned();
-    let response = next.run(request).await;
+    let response = next(request).await;
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     if !is_error || response.extensions().get::<DeliberateBody>().is_some() {
@@ -38,6 +43,9 @@ pub(super) async fn give_error_bodies(request: Request, next: Next) -> Response 
     let named = problem.for_request(&path, request_id.as_ref().map(RequestId::as_str));
     let mut response = named.into_response();
     keep_headers(response.headers_mut(), &parts.headers);
+    if let Some(frequent) = parts.extensions.remove::<Frequent>() {
+        response.extensions_mut().insert(frequent);
+    }
     response
 }
 
@@ -85,8 +93,13 @@ fn meaning(status: StatusCode) -> &'static str {
     }
 }
 
-/// What a client gets when a handler panics; the cause goes to the log only.
-pub(super) fn panic_problem(cause: Box<dyn Any + Send + 'static>) -> Response {
+/// Answers for a handler that panics; the cause goes to the log only.
+pub(super) async fn answer_panics(answering: impl Future<Output = Response>) -> Response {
+    // What the request has shared with others is behind locks that a panic poisons, or atomic.
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|cause| panic_problem(&*cause))
+}
+
+fn panic_problem(cause: &(dyn Any + Send)) -> Response {
     let cause = cause
         .downcast_ref::<&'static str>()
         .copied()

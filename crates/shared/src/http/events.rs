@@ -85,6 +85,14 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The identity of a document whose type is not wanted. The documents that are not wanted are often the many and the
+    /// long ones, so only their beginning is read.
+    fn passes_over<'a>(&self, document: &'a [u8]) -> Option<&'a str> {
+        let kinds = self.kinds.as_ref()?;
+        let (id, kind) = beginning(document)?;
+        (!kinds.iter().any(|wanted| wanted == kind)).then_some(id)
+    }
+
     fn wants(&self, head: &Head) -> bool {
         (self.service.is_none() || self.service == head.service)
             && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&head.kind))
@@ -153,6 +161,10 @@ impl Streaming {
     }
 
     fn event(&mut self, document: &[u8]) -> Option<Event> {
+        if let Some(id) = self.filter.passes_over(document) {
+            self.position = Some(id.to_owned());
+            return None;
+        }
         let head: Head = serde_json::from_slice(document).ok()?;
         let text = std::str::from_utf8(document).ok()?;
         let event =
@@ -160,6 +172,22 @@ impl Streaming {
         self.position = Some(head.id);
         event
     }
+}
+
+/// Identity and type of a document, which the journal and a fact write in front; none where they stand elsewhere.
+fn beginning(document: &[u8]) -> Option<(&str, &str)> {
+    let (id, rest) = text(document.strip_prefix(br#"{"_id":"#)?)?;
+    let (_, rest) = text(rest.strip_prefix(br#","@timestamp":"#)?)?;
+    let (kind, _) = text(rest.strip_prefix(br#","type":"#)?)?;
+    Some((id, kind))
+}
+
+/// A text without escapes, and what follows it.
+fn text(json: &[u8]) -> Option<(&str, &[u8])> {
+    let text = json.strip_prefix(b"\"")?;
+    let end = text.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let rest = text[end..].strip_prefix(b"\"")?;
+    Some((std::str::from_utf8(&text[..end]).ok()?, rest))
 }
 
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
@@ -183,4 +211,22 @@ fn last_event_id(headers: &HeaderMap, query: Option<&str>) -> Result<Option<Docu
 
 fn unreadable(error: &JournalError) -> Problem {
     Problem::unavailable(error.to_string(), Some(RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_document_that_is_not_wanted_only_the_beginning_is_read() {
+        let filter = Filter { service: None, kinds: Some(vec!["paused".to_owned()]) };
+        let passed = |document: &str| filter.passes_over(document.as_bytes()).map(str::to_owned);
+        let head = r#"{"_id":"1-2-3","@timestamp":"2026-11-24T10:00:00Z","type":"#;
+        assert_eq!(passed(&format!(r#"{head}"usage","keys":[["#)).as_deref(), Some("1-2-3"));
+        assert_eq!(passed(&format!(r#"{head}"paused"}}"#)), None);
+        assert_eq!(passed(&format!(r#"{head}"pau\u0073ed"}}"#)), None, "it is read as a whole");
+        assert_eq!(passed(r#"{"type":"usage"}"#), None, "it is read as a whole");
+        let all = Filter::default();
+        assert_eq!(all.passes_over(format!(r#"{head}"usage"}}"#).as_bytes()), None);
+    }
 }

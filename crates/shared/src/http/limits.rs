@@ -1,11 +1,12 @@
 //! How much the HTTP side takes at once: every bound with its reason.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use http_body_util::Limited;
 use tokio::sync::Semaphore;
 
 use super::probes::{LIVEZ, READYZ};
@@ -60,19 +61,35 @@ const SHED_RETRY: Duration = Duration::from_secs(1);
 
 /// Refuses what is over the number of permits. The probes pass, or an overload would look like a dead process
 /// and restart it, which does not lower the load.
-pub(super) async fn shed_load(
-    State(in_flight): State<Arc<Semaphore>>,
+pub(super) async fn shed_load<F>(
+    in_flight: &Semaphore,
     request: Request,
-    next: Next,
-) -> Response {
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let is_probe =
         request.extensions().get::<MatchedPath>().is_some_and(|path| matches!(path.as_str(), LIVEZ | READYZ));
     if is_probe {
-        return next.run(request).await;
+        return next(request).await;
     }
     let Ok(_permit) = in_flight.try_acquire() else {
         let error = "The server is at its limit of requests in work; try again shortly.";
         return Problem::unavailable(error, Some(SHED_RETRY)).into_response();
     };
-    next.run(request).await
+    next(request).await
+}
+
+/// Refuses a body that says that it is too long, and lets one that turns out to be fail where it is read.
+pub(super) async fn limit_body<F>(limit: usize, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit as u64) {
+        return Problem::payload_too_large("The body is larger than this server takes.").into_response();
+    }
+    next(request.map(|body| Body::new(Limited::new(body, limit)))).await
 }

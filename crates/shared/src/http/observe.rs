@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
-use axum::middleware::Next;
 use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -53,7 +52,14 @@ impl HttpMetrics {
 pub struct Frequent;
 
 /// Measures one request. One whose client went away before the answer is not counted.
-pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+pub(super) async fn observe<F>(
+    metrics: &HttpMetrics,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let started = Instant::now();
     let method = known_method(request.method());
     let is_mutation = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -62,7 +68,7 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
         .get::<MatchedPath>()
         .map_or_else(|| UNMATCHED.to_owned(), |path| path.as_str().to_owned());
     let peer = access::peer(&request).map(|peer: IpAddr| tracing::field::display(peer));
-    let response = next.run(request).await;
+    let response = next(request).await;
     let duration = started.elapsed();
     let status = response.status().as_u16();
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

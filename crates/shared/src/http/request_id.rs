@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
@@ -38,14 +37,17 @@ impl RequestId {
 }
 
 /// Gives the request its identity and runs the rest inside a span that carries it.
-pub(super) async fn identify(mut request: Request, next: Next) -> Response {
+pub(super) async fn identify<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let id = RequestId::accept(request.headers()).unwrap_or_else(RequestId::make);
     let span = tracing::info_span!("request", request_id = id.as_str(), trace_id = tracing::field::Empty);
     if let Some(trace_id) = trace_id(request.headers()) {
         span.record("trace_id", trace_id);
     }
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = next(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -7,8 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
@@ -16,14 +15,17 @@ use super::problem::Problem;
 
 /// Answers 408 when the body of the request did not arrive in time, 503 when the answer was not ready. The
 /// body of a response may take longer: an event stream has no end.
-pub(super) async fn end_slow_requests(
-    State(limit): State<Duration>,
+pub(super) async fn end_slow_requests<F>(
+    limit: Duration,
     request: Request,
-    next: Next,
-) -> Response {
+    next: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let awaits_client = Arc::new(AtomicBool::new(false));
     let request = request.map(|body| Body::new(Watched { body, awaits_client: Arc::clone(&awaits_client) }));
-    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+    if let Ok(response) = tokio::time::timeout(limit, next(request)).await {
         return response;
     }
     let seconds = limit.as_secs_f64();
@@ -32,7 +34,10 @@ pub(super) async fn end_slow_requests(
         return Problem::request_timeout(error).into_response();
     }
     tracing::warn!(limit_ms = limit.as_millis(), "a request was given up: its handler took too long");
-    Problem::unavailable(format!("The answer was not ready within {seconds} s."), None).into_response()
+    let error = format!(
+        "The answer was not ready within {seconds} s. What was asked for may still be done, so look before you ask again."
+    );
+    Problem::unavailable(error, None).into_response()
 }
 
 /// A request body that tells whether its reader waits for the client.

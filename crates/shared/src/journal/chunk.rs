@@ -15,10 +15,11 @@ const MAX_CHUNK: u64 = 256 * 1024 * 1024;
 /// identity is stable and grows with time: generation of the file, number of the chunk, place in the chunk.
 pub(super) fn documents(generation: u32, seq: u64, at: Timestamp, facts: &[Vec<u8>]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(facts.iter().map(|fact| fact.len() + 96).sum());
+    let at = at.to_string();
     for (place, fact) in (0..).zip(facts) {
         let id = DocumentId { generation, seq, place };
-        let head = format!(r#"{{"_id":"{id}","@timestamp":"{at}","#);
-        lines.extend_from_slice(head.as_bytes());
+        // Writing to memory cannot fail.
+        let _ = write!(lines, r#"{{"_id":"{id}","@timestamp":"{at}","#);
         lines.extend_from_slice(&fact[1..]);
         lines.push(b'\n');
     }

@@ -233,7 +233,9 @@ impl Store {
 
     /// Bytes in use: pages of the file that are not free.
     pub(super) fn used(&self) -> Result<u64, JournalError> {
-        let pages = |pragma| self.connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+        // Asked after every commit, so they are prepared once.
+        let pages =
+            |pragma| self.connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
         let used = pages("PRAGMA page_count")? - pages("PRAGMA freelist_count")?;
         Ok(u64::try_from(used * PAGE).unwrap_or(0))
     }

@@ -15,17 +15,38 @@ use super::{Answer, Evolution};
 
 /// The keys of recorded usage while it is put together.
 #[derive(Default)]
-struct Keys {
-    all: Vec<UsageKey>,
+pub(super) struct Keys {
+    pub(super) all: Vec<UsageKey>,
+    /// The place of each, once there are many.
     places: HashMap<UsageKey, u32>,
 }
 
+/// Keys that are found by looking at each; most requests report one.
+const FEW: usize = 8;
+
 impl Keys {
-    fn place(&mut self, key: UsageKey) -> u32 {
-        *self.places.entry(key).or_insert_with_key(|key| {
+    pub(super) fn place(&mut self, key: UsageKey) -> u32 {
+        let known = match self.all.len() {
+            ..=FEW => self.all.iter().position(|known| *known == key),
+            _ => self.places.get(&key).map(|place| *place as usize),
+        };
+        let place = known.unwrap_or_else(|| {
             self.all.push(key.clone());
-            u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
-        })
+            self.all.len() - 1
+        });
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        if known.is_none() {
+            self.index(key, place);
+        }
+        place
+    }
+
+    fn index(&mut self, key: UsageKey, place: u32) {
+        if self.all.len() == FEW + 1 {
+            self.places.extend(self.all.iter().cloned().zip(0..));
+        } else if self.all.len() > FEW {
+            self.places.insert(key, place);
+        }
     }
 }
 

@@ -75,6 +75,7 @@ pub struct Report {
 }
 
 /// Checks events one by one and gathers them.
+#[derive(Clone)]
 pub struct Reporting {
     report: Report,
     /// The key of each service and path as they were sent, and of each service and endpoint.
@@ -150,19 +151,30 @@ impl Reporting {
     }
 
     fn key(&mut self, service: &str, path: &str) -> u32 {
+        if self.report.keys.is_empty() {
+            // Most requests report one event, for which nothing has to be looked up.
+            return self.add(service, &endpoint_of(path));
+        }
         if let Some(key) = self.known(service, path) {
             return key;
         }
         let sent: Box<str> = self.wanted.as_str().into();
         let endpoint = endpoint_of(path);
-        let key = self.known(service, &endpoint).unwrap_or_else(|| {
-            self.report.keys.push((service.into(), (&*endpoint).into()));
-            let key = u32::try_from(self.report.keys.len() - 1).unwrap_or(u32::MAX);
-            self.known.insert(self.wanted.as_str().into(), key);
-            key
-        });
+        let key = match self.known(service, &endpoint) {
+            Some(key) => key,
+            None => {
+                let key = self.add(service, &endpoint);
+                self.known.insert(self.wanted.as_str().into(), key);
+                key
+            }
+        };
         self.known.insert(sent, key);
         key
+    }
+
+    fn add(&mut self, service: &str, endpoint: &str) -> u32 {
+        self.report.keys.push((service.into(), endpoint.into()));
+        u32::try_from(self.report.keys.len() - 1).unwrap_or(u32::MAX)
     }
 
     fn known(&mut self, service: &str, path: &str) -> Option<u32> {
@@ -171,7 +183,12 @@ impl Reporting {
         // No text that is taken has it.
         self.wanted.push('\0');
         self.wanted.push_str(path);
-        self.known.get(self.wanted.as_str()).copied()
+        if let Some(key) = self.known.get(self.wanted.as_str()) {
+            return Some(*key);
+        }
+        // The first key was not entered when it came.
+        let (first_service, first_endpoint) = self.report.keys.first()?;
+        (**first_service == *service && **first_endpoint == *path).then_some(0)
     }
 
     fn time(&self, member: &Member<'_>) -> Result<Option<Timestamp>, Reason> {
