@@ -21,6 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use shared::clock::Clock;
+use shared::config::Holding;
 use shared::elasticsearch::Shipping;
 use shared::engine::Handle;
 use shared::http::events::Events;
@@ -32,7 +33,6 @@ use utoipa::openapi::OpenApi as Specification;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::Holding;
 use crate::domain::supervisor::Supervisor;
 use crate::perform::Performer;
 

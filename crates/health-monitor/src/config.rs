@@ -4,7 +4,6 @@ mod answer;
 mod backend;
 mod derive;
 mod fleet;
-mod holding;
 mod labels;
 mod limits;
 mod notifications;
@@ -30,7 +29,6 @@ use crate::receivers::ReceiverSettings;
 
 use labels::Ignored;
 
-pub use holding::Holding;
 pub(crate) use labels::{ENABLING, service_of};
 pub use settings::{MAX_SERVICES, SETTINGS};
 

@@ -15,7 +15,7 @@ use axum::http::Method;
 use prometheus_client::registry::Registry;
 use shared::cli::Exit;
 use shared::clock::Clock;
-use shared::config::Sources;
+use shared::config::{Holding, Sources};
 use shared::daemon::{self, Daemon, open_journal};
 use shared::descriptors;
 use shared::elasticsearch::Source;
@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::{self, Api};
-use crate::config::{Holding, Loading};
+use crate::config::{Loading, SETTINGS};
 use crate::documents::{STREAMS, documents};
 use crate::domain::supervisor::Supervisor;
 use crate::metrics;
@@ -76,7 +76,8 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     descriptors::make_room(config.policy.max_in_flight);
     let journal = open_journal(&config.foundation, RETENTION)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
-    let (holds, configuration) = watch::channel(Arc::new(Holding::new(effective, &warnings, clock.now())));
+    let (holds, configuration) =
+        watch::channel(Arc::new(Holding::new(&SETTINGS, effective, &warnings, clock.now())));
     let listener = http::bind(config.foundation.bind_address).await?;
     let mut registry = Registry::default();
     let durations = metrics::register(&mut registry);

@@ -3,6 +3,7 @@
 mod bodies;
 mod changes;
 mod collect;
+mod configuration;
 mod control;
 mod events;
 mod ofrep;
@@ -19,6 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use prometheus_client::registry::Registry;
 use shared::clock::Clock;
+use shared::config::Holding;
 use shared::elasticsearch::Shipping;
 use shared::engine::{Handle, Unhandled};
 use shared::http::access::{Access, Role};
@@ -74,6 +76,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// How the shipping to Elasticsearch fares; none where it is switched off.
     pub shipping: Option<watch::Receiver<Shipping>>,
+    /// The configuration that holds.
+    pub configuration: watch::Receiver<Arc<Holding>>,
 }
 
 #[derive(OpenApi)]
@@ -114,6 +118,7 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(ofrep::evaluate_all))
         .routes(routes!(control::pause))
         .routes(routes!(control::resume))
+        .routes(routes!(configuration::configuration))
         .routes(routes!(events::events))
         .routes(routes!(openapi))
         // Whatever is sent to these is a handful of words; usage, which is not, has a limit of its own.
@@ -127,6 +132,7 @@ pub fn with_rules(access: Access) -> Access {
         .welcome(Method::POST, "/collect-usage", Role::Ingest)
         .read(Method::POST, "/ofrep/v1/evaluate/flags")
         .read(Method::POST, "/ofrep/v1/evaluate/flags/{key}")
+        .require(Method::GET, "/config", Role::Viewer)
 }
 
 /// The whole router of the daemon, with the foundation's limits and rules around it.

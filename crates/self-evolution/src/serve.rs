@@ -9,7 +9,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use shared::cli::Exit;
 use shared::clock::Clock;
-use shared::config::Sources;
+use shared::config::{Holding, Sources};
 use shared::daemon::{self, Daemon, open_journal};
 use shared::elasticsearch::{Shipping, Source};
 use shared::engine::{Engine, Handle};
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::{self, Api, Budget, Parts, SettingsFeed};
-use crate::config::{Config, Loading};
+use crate::config::{Config, Loading, SETTINGS};
 use crate::documents::{STREAMS, documents};
 use crate::domain::evolution::Evolution;
 use crate::metrics;
@@ -39,15 +39,14 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
 /// `sources` are where the configuration came from, and where it is read again.
 pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
-    let Loading { config, warnings, .. } = loading;
-    let (log_format, version) = (config.foundation.log_format, env!("CARGO_PKG_VERSION"));
+    let (log_format, version) = (loading.config.foundation.log_format, env!("CARGO_PKG_VERSION"));
     if let Err(error) = telemetry::init(log_format, "self-evolution", version) {
         tracing::debug!(%error, "logs go where they went before");
     }
-    for warning in &warnings {
+    for warning in &loading.warnings {
         tracing::warn!("{warning}");
     }
-    match start_and_run(config, sources).await {
+    match start_and_run(loading, sources).await {
         Ok(()) => Exit::Ok,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -56,11 +55,14 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
     }
 }
 
-async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
+async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()> {
+    let Loading { config, warnings, effective } = loading;
     let hang_ups = daemon::hang_ups()?;
     let Config { foundation, policy } = &config;
     let journal = open_journal(foundation, RETENTION)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
+    let holding = Holding::new(&SETTINGS, effective, &warnings, clock.now());
+    let (holds, configuration) = watch::channel(Arc::new(holding));
     let listener = http::bind(foundation.bind_address).await?;
     let (stop, stopped) = watch::channel(false);
     let events = Events::new(journal.reader(), journal.status(), stopped);
@@ -92,11 +94,18 @@ async fn start_and_run(config: Config, sources: Sources) -> anyhow::Result<()> {
         shape: policy.shape,
         settings,
         events,
-        clock,
+        clock: Arc::clone(&clock),
         shipping,
+        configuration,
     });
-    let reload =
-        Reload { engine: api.engine.clone(), access: access.clone(), sources, running: config.clone() };
+    let reload = Reload {
+        engine: api.engine.clone(),
+        access: access.clone(),
+        clock,
+        sources,
+        running: config.clone(),
+        holding: holds,
+    };
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
     background.spawn(keep_settings);

@@ -30,6 +30,15 @@ async fn with_tokens_each_role_may_do_what_it_is_for() {
     ] {
         assert_eq!(post(path, token).await, status, "{path} {token:?}");
     }
+    for (token, status) in [(None, 401), (Some("iiiiiiii"), 200), (Some("vvvvvvvv"), 200)] {
+        let mut request = client.get(daemon.url("/config"));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "/config {token:?}");
+        assert!(!response.text().await.unwrap().contains("oooooooo"), "a token is shown");
+    }
     let (status, _) =
         daemon.post_json("/ofrep/v1/evaluate/flags", &json!({"context": {"targetingKey": "web"}})).await;
     assert_eq!(status, 200, "a service needs no token to read what it is told");
@@ -57,6 +66,11 @@ async fn an_edited_configuration_holds_at_a_hang_up_and_a_bad_one_changes_nothin
     write("analysis_bucket_seconds: 7\n");
     auto(false).await;
     assert!(daemon.log().contains("ANALYSIS_BUCKET_SECONDS"), "it says what keeps its value");
+    let (_, shown) = daemon.get("/config").await;
+    let settings = &shown["settings"];
+    assert_eq!(settings["auto_apply_optimizations"], json!({"value": false, "origin": "default"}));
+    assert_eq!(settings["analysis_bucket_seconds"]["value"], 60, "{settings}");
+    assert_eq!(shown["restart_to_apply"], json!(["ANALYSIS_BUCKET_SECONDS"]));
 }
 
 #[tokio::test]

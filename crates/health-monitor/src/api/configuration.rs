@@ -4,12 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
+use shared::config::Holding;
 use shared::http::{Problem, ProblemBody, Query};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::paging::{CURSOR, limit};
-use crate::config::Holding;
+
+/// The section of the services.
+const SERVICES: &str = "services";
 
 /// Of which services the settings are shown.
 #[derive(Deserialize, IntoParams)]
@@ -54,10 +57,11 @@ pub(super) async fn configuration(
 ) -> Result<Json<ConfigurationBody>, Problem> {
     let holding = api.configuration.borrow().clone();
     let (first, limit) = shown.place(&holding)?;
-    let next = holding.services().nth(first + limit - 1).filter(|_| shown.service.is_none());
-    let next = next.filter(|_| holding.services().nth(first + limit).is_some());
+    let next = services(&holding).nth(first + limit - 1).filter(|_| shown.service.is_none());
+    let next = next.filter(|_| services(&holding).nth(first + limit).is_some());
+    let wanted = first..first.saturating_add(limit);
     Ok(Json(ConfigurationBody {
-        settings: holding.to_json(first, limit),
+        settings: holding.to_json(|section, place, _| section != SERVICES || wanted.contains(&place)),
         next_cursor: next.map(|last| format!("{CURSOR}{last}")),
         since: holding.since,
         restart_to_apply: holding.restart_to_apply.clone(),
@@ -65,10 +69,15 @@ pub(super) async fn configuration(
     }))
 }
 
+/// The names of the services, in the order of the configuration.
+fn services(holding: &Holding) -> impl Iterator<Item = &str> {
+    holding.names(SERVICES)
+}
+
 impl Shown {
     /// The place of the first service, and how many are shown from there.
     fn place(&self, holding: &Holding) -> Result<(usize, usize), Problem> {
-        let place = |name: &str| holding.services().position(|service| service == name);
+        let place = |name: &str| services(holding).position(|service| service == name);
         if let Some(service) = &self.service {
             let unknown = || Problem::bad_request(format!("No service is named {service:?}"));
             return Ok((place(service).ok_or_else(unknown)?, 1));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::config::{Fault, Faults};
+use shared::config::{Fault, Faults, Holding};
 use shared::descriptors;
 use shared::engine::{Handle, Unhandled};
 use shared::http::access::Access;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hints::Hints;
 use super::reachability::Reachability;
-use crate::config::{Config, Holding, Loading};
+use crate::config::{Config, Loading, SETTINGS};
 use crate::domain::supervisor::{Event, Supervisor};
 use crate::perform::Performer;
 
@@ -134,7 +134,7 @@ impl Reloading {
 
     async fn apply_loading(&mut self, loading: Loading, reads: Reads) -> Result<Applied, Unhandled> {
         let Loading { config, warnings, effective } = loading;
-        let holding = Holding::new(effective, &warnings, self.parts.clock.now());
+        let holding = Holding::new(&SETTINGS, effective, &warnings, self.parts.clock.now());
         let before = Arc::clone(&self.holding.borrow());
         // A label that cannot be used is told when it is first seen, not whenever another container comes.
         let is_known = |warning: &String| reads == Reads::Labels && before.warnings.contains(warning);

@@ -1,21 +1,28 @@
 //! Reading the configuration again while the daemon runs.
 
-use shared::config::Sources;
+use std::sync::Arc;
+
+use shared::clock::Clock;
+use shared::config::{Holding, Sources};
 use shared::engine::Handle;
 use shared::http::access::Access;
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 
-use crate::config::{Config, Loading};
+use crate::config::{Config, Loading, SETTINGS};
 use crate::domain::evolution::{Event, Evolution};
 
 /// What a new configuration reaches.
 pub(super) struct Reload {
     pub(super) engine: Handle<Evolution>,
     pub(super) access: Access,
+    pub(super) clock: Arc<Clock>,
     /// Where it is read from.
     pub(super) sources: Sources,
     /// The configuration that holds.
     pub(super) running: Config,
+    /// The same as it is shown.
+    pub(super) holding: watch::Sender<Arc<Holding>>,
 }
 
 impl Reload {
@@ -33,17 +40,19 @@ impl Reload {
         }
     }
 
-    async fn apply(&mut self, Loading { config, warnings, .. }: Loading) {
+    async fn apply(&mut self, Loading { config, warnings, effective }: Loading) {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
         let (config, fixed) = config.keeping_what_is_fixed(&self.running);
-        for setting in fixed {
+        for setting in &fixed {
             tracing::warn!(setting, "it keeps its value until the daemon is started again");
         }
         match self.engine.ask(Event::PolicyChanged(config.policy.clone())).await {
             Ok(_) => {
                 self.access.reconfigure(&config.foundation.access);
+                let holding = Holding::new(&SETTINGS, effective, &warnings, self.clock.now());
+                self.holding.send_modify(|shown| *shown = Arc::new(holding.keeping(&fixed, shown)));
                 self.running = config;
                 tracing::info!("the configuration holds");
             }

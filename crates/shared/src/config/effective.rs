@@ -12,7 +12,7 @@ use super::value::Value;
 
 /// Settled values without those that follow from the table or the root: of thousands of members the whole would be
 /// larger than the rest of a daemon.
-pub struct Effective {
+pub(super) struct Effective {
     section: &'static Section,
     defaults: Defaults,
     root: Group,
@@ -35,7 +35,7 @@ struct Kept {
 
 impl Effective {
     /// Keeps these values of this table.
-    pub fn new(section: &'static Section, mut root: Group) -> Self {
+    pub(super) fn new(section: &'static Section, mut root: Group) -> Self {
         // What they may find has been told when the configuration was read.
         let defaults = Defaults::of(section, &mut Faults::default());
         let mut members = BTreeMap::new();
@@ -53,7 +53,7 @@ impl Effective {
 
     /// The same with these settings of the root as they are in another one.
     #[must_use]
-    pub fn keeping(mut self, settings: &[&'static str], of: &Self) -> Self {
+    pub(super) fn keeping(mut self, settings: &[&'static str], of: &Self) -> Self {
         for key in settings {
             match of.root.values.get(key) {
                 Some(settled) => drop(self.root.values.insert(key, settled.clone())),
@@ -64,13 +64,13 @@ impl Effective {
     }
 
     /// The names of the members of a section, in the order of the file.
-    pub fn names(&self, section: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self, section: &str) -> impl Iterator<Item = &str> {
         self.members.get(section).into_iter().flatten().map(|named| named.name.as_ref())
     }
 
     /// The values with their origins, as [`print_json`] shows them, with those members that `wanted` takes by section,
     /// place and name.
-    pub fn to_json(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> serde_json::Value {
+    pub(super) fn to_json(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> serde_json::Value {
         let mut shown = self.root.clone();
         for below in self.section.sections {
             let Some(all) = self.members.get(below.key) else { continue };

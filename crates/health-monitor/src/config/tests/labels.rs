@@ -98,11 +98,12 @@ fn what_is_kept_to_be_shown_is_the_whole_effective_configuration() {
     let Loading { effective, warnings, .. } = labelled(&yaml, &[web, old]);
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     let whole = shared::config::print_json(&SETTINGS, &effective);
-    let holding = Holding::new(effective, &warnings, shared::clock::Timestamp::default());
-    assert_eq!(holding.to_json(0, 100), whole);
-    assert_eq!(holding.services().collect::<Vec<_>>(), ["db", "api-gateway", "app", "web", "old"]);
+    let holding =
+        shared::config::Holding::new(&SETTINGS, effective, &warnings, shared::clock::Timestamp::default());
+    assert_eq!(holding.to_json(|_, _, _| true), whole);
+    assert_eq!(holding.names("services").collect::<Vec<_>>(), ["db", "api-gateway", "app", "web", "old"]);
     let first = |json: &serde_json::Value| json["services"].as_object().unwrap().keys().next().cloned();
-    assert_eq!(first(&holding.to_json(4, 1)).as_deref(), Some("old"));
+    assert_eq!(first(&holding.to_json(|_, place, _| place == 4)).as_deref(), Some("old"));
     assert_eq!(whole["services"]["old"]["origin"], "label autoheal of container old");
     assert_eq!(whole["services"]["web"]["fall"]["origin"], "label health-monitor.fall of container web");
 }

@@ -1,9 +1,10 @@
 //! The configuration that holds, as it may be shown.
 
-use shared::clock::Timestamp;
-use shared::config::{Effective, Group, Warning};
-
-use super::settings::SETTINGS;
+use super::effective::Effective;
+use super::fault::Warning;
+use super::group::Group;
+use super::setting::Section;
+use crate::clock::Timestamp;
 
 /// Warnings that are kept to be shown; the log has all of them.
 const MAX_WARNINGS: usize = 100;
@@ -20,10 +21,10 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// What was read at the start.
-    pub fn new(effective: Group, warnings: &[Warning], since: Timestamp) -> Self {
+    /// What was read at the start, by this table of settings.
+    pub fn new(section: &'static Section, effective: Group, warnings: &[Warning], since: Timestamp) -> Self {
         let warnings = warnings.iter().take(MAX_WARNINGS).map(ToString::to_string).collect();
-        Self { settings: Effective::new(&SETTINGS, effective), since, restart_to_apply: Vec::new(), warnings }
+        Self { settings: Effective::new(section, effective), since, restart_to_apply: Vec::new(), warnings }
     }
 
     /// What was read later, where these settings keep the values of the one before.
@@ -33,14 +34,14 @@ impl Holding {
         Self { settings, restart_to_apply: fixed.to_vec(), ..self }
     }
 
-    /// The names of the services, in the order of the configuration.
-    pub fn services(&self) -> impl Iterator<Item = &str> {
-        self.settings.names("services")
+    /// The names of the members of a section, in the order of the configuration.
+    pub fn names(&self, section: &str) -> impl Iterator<Item = &str> {
+        self.settings.names(section)
     }
 
-    /// Every setting with its value and origin, and at most `limit` services from the place `first` on.
-    pub fn to_json(&self, first: usize, limit: usize) -> serde_json::Value {
-        let wanted = first..first.saturating_add(limit);
-        self.settings.to_json(|section, place, _| section != "services" || wanted.contains(&place))
+    /// Every setting with its value and origin; of each section the members that `wanted` takes by section, place and
+    /// name.
+    pub fn to_json(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> serde_json::Value {
+        self.settings.to_json(wanted)
     }
 }
