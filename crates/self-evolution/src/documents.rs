@@ -112,6 +112,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
         Fact::EvolutionStarted { .. }
         | Fact::Usage(_)
         | Fact::EndpointFound { .. }
+        | Fact::EndpointFolded { .. }
         | Fact::RouteMerged { .. }
         | Fact::Analysed(_)
         | Fact::Recommendation { .. }

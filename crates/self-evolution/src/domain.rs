@@ -4,6 +4,7 @@ pub mod change;
 pub mod detect;
 pub mod evolution;
 pub mod fact;
+pub mod newcomers;
 pub mod pause;
 pub mod playbook;
 pub mod policy;

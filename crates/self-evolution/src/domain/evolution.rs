@@ -12,6 +12,7 @@ use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
 
 use super::fact::Fact;
+use super::newcomers::Newcomers;
 use super::pause::Pause;
 use super::policy::Policy;
 use super::setting::ServiceSettings;
@@ -29,6 +30,8 @@ pub struct Evolution {
     began: Timestamp,
     /// Endpoints that are told apart, as of the last change of their number.
     endpoints: usize,
+    /// Those that found no room.
+    newcomers: Newcomers,
 }
 
 /// Analyses of this process, numbered from 1. None of it outlives the process, and nothing of it needs to.
@@ -45,7 +48,14 @@ struct Runs {
 impl Evolution {
     /// A core without a past.
     pub fn new(policy: Policy, now: Timestamp) -> Self {
-        Self { state: State::default(), policy, runs: Runs::default(), began: now, endpoints: 0 }
+        Self {
+            state: State::default(),
+            policy,
+            runs: Runs::default(),
+            began: now,
+            endpoints: 0,
+            newcomers: Newcomers::default(),
+        }
     }
 
     /// Records a fact: into the decision, and into the state.
@@ -107,7 +117,10 @@ impl Decider for Evolution {
     fn apply(&mut self, at: Timestamp, fact: &Fact) {
         self.state.apply(at, fact);
         match fact {
-            Fact::EndpointFound { .. } | Fact::RouteMerged { .. } | Fact::Analysed(_) => {
+            Fact::EndpointFound { .. }
+            | Fact::EndpointFolded { .. }
+            | Fact::RouteMerged { .. }
+            | Fact::Analysed(_) => {
                 self.endpoints = self.state.window.len();
             }
             Fact::EvolutionStarted { .. }

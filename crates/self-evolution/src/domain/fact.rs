@@ -33,6 +33,14 @@ pub enum Fact {
         /// The endpoint.
         endpoint: Arc<str>,
     },
+    /// An endpoint makes room for a busier one: it is counted as what is beyond the bounds from now on.
+    EndpointFolded {
+        /// Its service.
+        service: Arc<str>,
+        /// The endpoint; all of the service where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<Arc<str>>,
+    },
     /// The segment behind a prefix is a value, and paths that differ in it are one endpoint.
     RouteMerged {
         /// The service.

@@ -55,6 +55,7 @@ impl State {
                 self.window.record(at, recorded);
             }
             Fact::EndpointFound { service, endpoint } => self.window.admit(service, endpoint),
+            Fact::EndpointFolded { service, endpoint } => self.window.fold(service, endpoint.as_deref()),
             Fact::RouteMerged { service, prefix } => self.window.merge(service, prefix),
             Fact::Analysed(analysed) => {
                 self.totals.analyses += 1;

@@ -5,6 +5,7 @@
 pub mod bucket;
 pub mod histogram;
 mod packed;
+mod places;
 mod routes;
 pub mod series;
 pub mod shape;
@@ -48,6 +49,17 @@ struct Endpoints {
     #[serde(default, skip_serializing_if = "Routes::is_empty")]
     routes: Routes,
     series: BTreeMap<Arc<str>, Arc<Series>>,
+}
+
+impl Endpoints {
+    /// Endpoints that are told apart, without what is beyond the bounds.
+    fn apart(&self) -> usize {
+        self.series.len() - [OTHER, UNMATCHED].iter().filter(|name| self.series.contains_key(**name)).count()
+    }
+
+    fn is_full(&self) -> bool {
+        self.series.len() >= MOST_ENDPOINTS && self.apart() >= MOST_ENDPOINTS
+    }
 }
 
 /// Where an event is counted, or what has to be decided first.
@@ -106,7 +118,7 @@ impl Window {
         if let Some((endpoint, _)) = endpoints.series.get_key_value(&endpoint) {
             return Place::Known(Arc::clone(service), Arc::clone(endpoint));
         }
-        if endpoints.series.len() >= MOST_ENDPOINTS || self.is_full() {
+        if endpoints.is_full() || self.is_full() {
             return self.overflow(service);
         }
         let known = endpoints.series.iter().map(|(endpoint, series)| (&**endpoint, series.requests()));
@@ -118,7 +130,8 @@ impl Window {
 
     fn place_in_new_service(&self, service: &Arc<str>, endpoint: &Arc<str>) -> Place {
         // One place is kept for what is beyond the bound.
-        if self.services.len() + 1 >= MOST_SERVICES || self.is_full() {
+        let apart = self.services.len() - usize::from(self.services.contains_key(OTHER));
+        if apart + 1 >= MOST_SERVICES || self.is_full() {
             return self.overflow(&OTHER.into());
         }
         Place::New(Arc::clone(service), Arc::clone(endpoint))
@@ -132,7 +145,9 @@ impl Window {
     }
 
     fn is_full(&self) -> bool {
+        // The first is quick, and mostly says enough.
         self.len() >= MOST_KEYS
+            && self.services.values().map(|endpoints| endpoints.apart()).sum::<usize>() >= MOST_KEYS
     }
 
     /// Where the events of a service and endpoint are counted, once whatever could be admitted is. `is_found` says that

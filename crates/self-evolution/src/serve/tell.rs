@@ -11,6 +11,9 @@ pub(super) fn fact(fact: &Fact) {
         Fact::EndpointFound { service, endpoint } => {
             tracing::info!(%service, %endpoint, "an endpoint is told apart");
         }
+        Fact::EndpointFolded { service, endpoint } => {
+            tracing::info!(%service, endpoint = endpoint.as_deref(), "it makes room for a busier one, and is counted under {{other}}");
+        }
         Fact::RouteMerged { service, prefix } => {
             tracing::info!(%service, prefix, "paths differ in a value here, and are one endpoint");
         }

@@ -9,8 +9,8 @@ use shared::engine::Decision;
 use super::super::fact::{EventRecorded, Fact, UsageKey, UsageRecorded};
 use super::super::usage::Report;
 use super::super::usage::report::Reported;
-use super::super::window::Place;
 use super::super::window::series::says_nothing_is_there;
+use super::super::window::{OTHER, Place};
 use super::{Answer, Evolution};
 
 /// The keys of recorded usage while it is put together.
@@ -78,30 +78,25 @@ impl Evolution {
     /// Where the events of each key of a report are counted. A path under which nothing was ever found, in this report
     /// neither, is not told apart: strangers try many.
     fn places(&mut self, decision: &mut Decision<Self>, report: &Report, now: Timestamp) -> Vec<UsageKey> {
-        let mut is_found = vec![false; report.keys.len()];
+        let mut found = vec![0_u64; report.keys.len()];
         for event in &report.events {
-            if let Some(is_found) = is_found.get_mut(event.key as usize) {
-                *is_found |= !says_nothing_is_there(event.status_code);
+            if let Some(found) = found.get_mut(event.key as usize) {
+                *found += u64::from(!says_nothing_is_there(event.status_code));
             }
         }
-        for ((service, endpoint), _) in report.keys.iter().zip(&is_found).filter(|(_, is_found)| **is_found) {
-            self.admit(decision, service, endpoint, now);
+        for (key, found) in report.keys.iter().zip(&found).filter(|(_, found)| **found > 0) {
+            self.admit(decision, key, now);
+            self.look_for_room(decision, key, *found, now);
         }
         // Only now, because what was admitted later can have made one endpoint of earlier ones.
-        let place = |((service, endpoint), is_found): (&UsageKey, &bool)| {
-            self.state.window.known(service, endpoint, *is_found)
+        let place = |((service, endpoint), found): (&UsageKey, &u64)| {
+            self.state.window.known(service, endpoint, *found > 0)
         };
-        report.keys.iter().zip(&is_found).map(place).collect()
+        report.keys.iter().zip(&found).map(place).collect()
     }
 
     /// Tells an endpoint apart from now on, if it can be.
-    fn admit(
-        &mut self,
-        decision: &mut Decision<Self>,
-        service: &Arc<str>,
-        endpoint: &Arc<str>,
-        now: Timestamp,
-    ) {
+    fn admit(&mut self, decision: &mut Decision<Self>, (service, endpoint): &UsageKey, now: Timestamp) {
         loop {
             match self.state.window.place(service, endpoint) {
                 Place::Known(..) => return,
@@ -113,6 +108,27 @@ impl Evolution {
                     self.record(decision, now, Fact::RouteMerged { service, prefix });
                 }
             }
+        }
+    }
+
+    /// Notes an endpoint for which there was no room. One that is much busier than another takes its place.
+    fn look_for_room(
+        &mut self,
+        decision: &mut Decision<Self>,
+        key: &UsageKey,
+        requests: u64,
+        now: Timestamp,
+    ) {
+        let Place::Known(_, endpoint) = self.state.window.place(&key.0, &key.1) else { return };
+        if *endpoint != *OTHER {
+            return;
+        }
+        let slot = self.state.window.shape().slot(now);
+        self.newcomers.count(key, requests, slot);
+        let Some(claim) = self.newcomers.claim(slot) else { return };
+        if let Some((service, endpoint)) = self.state.window.outdone_by(&claim) {
+            self.record(decision, now, Fact::EndpointFolded { service, endpoint });
+            self.admit(decision, &claim.key, now);
         }
     }
 }

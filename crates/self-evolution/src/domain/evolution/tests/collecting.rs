@@ -1,7 +1,7 @@
 //! What becomes of reported usage.
 
 use super::*;
-use crate::domain::window::{MOST_KEYS, MOST_SERVICES, UNMATCHED};
+use crate::domain::window::{MOST_ENDPOINTS, MOST_KEYS, MOST_SERVICES, OTHER, UNMATCHED};
 
 #[test]
 fn every_event_is_counted_whatever_its_path() {
@@ -108,4 +108,80 @@ fn buckets_grow_coarse_without_any_analysis() {
     assert_eq!(daemon.core.view(daemon.now).totals.analyses, 0);
     let written = serde_json::to_string(daemon.core.state.window.series("web", "/x").unwrap()).unwrap();
     assert!(written.len() < 14_000, "{} bytes for ten hours", written.len());
+}
+
+/// So many services, each with 10 endpoints of which each was asked for twice a minute for two minutes.
+fn crowded(services: usize, endpoints: usize) -> Daemon {
+    let mut daemon = Daemon::new(policy());
+    for _ in 0..2 {
+        for service in 0..services {
+            for endpoint in 0..endpoints {
+                let endpoint = format!("/t{}/c{}", endpoint / 10, endpoint % 10);
+                daemon.see(&format!("service-{service}"), &endpoint, 2, 0.1, 200);
+            }
+        }
+        daemon.pass(60);
+    }
+    daemon
+}
+
+/// Requests of a key since the start; none where it is not told apart.
+fn requests(daemon: &Daemon, service: &str, endpoint: &str) -> Option<u64> {
+    daemon.core.state.window.series(service, endpoint).map(|series| series.requests())
+}
+
+fn requests_of_all(daemon: &Daemon) -> u64 {
+    daemon.core.state.window.keys().map(|key| key.series.requests()).sum()
+}
+
+#[test]
+fn a_busy_newcomer_takes_the_place_of_the_quietest_endpoint_of_its_service() {
+    let mut daemon = crowded(1, MOST_ENDPOINTS);
+    daemon.see("service-0", "/t5/c5", 7, 0.1, 200);
+    let before = requests_of_all(&daemon);
+    for _ in 0..3 {
+        daemon.see("service-0", "/new/busy", 90, 0.1, 200);
+        daemon.see("service-0", "/new/quiet", 3, 0.1, 200);
+        daemon.pass(60);
+    }
+    daemon.see("service-0", "/new/busy", 1, 0.1, 200);
+    assert!(requests(&daemon, "service-0", "/new/busy").is_some(), "it is told apart");
+    assert_eq!(requests(&daemon, "service-0", "/new/quiet"), None, "it is not busy");
+    assert!(requests(&daemon, "service-0", "/t5/c5").is_some(), "it is not the quietest");
+    assert_eq!(daemon.core.state.window.len(), MOST_ENDPOINTS + 1);
+    assert_eq!(requests_of_all(&daemon), before + 3 * 93 + 1);
+    daemon.pass(60);
+    daemon.see("service-0", "/new/busy", 20, 0.1, 200);
+    let alone = requests(&daemon, "service-0", "/new/busy").unwrap();
+    assert!(alone >= 21, "{alone}: from then on it is counted on its own");
+}
+
+#[test]
+fn a_busy_service_beyond_the_bound_takes_the_place_of_the_quietest_service() {
+    let mut daemon = crowded(MOST_SERVICES - 1, 1);
+    daemon.see("service-7", "/t0/c0", 5, 0.1, 200);
+    let before = requests_of_all(&daemon);
+    for _ in 0..2 {
+        daemon.see("newcomer", "/x", 120, 0.1, 200);
+        daemon.pass(60);
+    }
+    daemon.see("newcomer", "/x", 1, 0.1, 200);
+    assert_eq!(requests(&daemon, "newcomer", "/x"), Some(241));
+    assert!(requests(&daemon, "service-7", "/t0/c0").is_some(), "it is not the quietest");
+    assert_eq!(requests(&daemon, OTHER, OTHER), Some(4), "one quiet service");
+    assert_eq!(requests_of_all(&daemon), before + 241);
+}
+
+#[test]
+fn as_busy_as_the_others_is_not_busy_enough() {
+    let mut daemon = Daemon::new(policy());
+    for _ in 0..4 {
+        for endpoint in 0..MOST_ENDPOINTS {
+            daemon.see("web", &format!("/t{}/c{}", endpoint / 10, endpoint % 10), 80, 0.1, 200);
+        }
+        daemon.see("web", "/new/alike", 90, 0.1, 200);
+        daemon.pass(60);
+    }
+    assert_eq!(requests(&daemon, "web", "/new/alike"), None);
+    assert_eq!(requests(&daemon, "web", OTHER), Some(360));
 }
