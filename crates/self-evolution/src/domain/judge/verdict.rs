@@ -1,0 +1,193 @@
+//! The verdict on a change.
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use utoipa::ToSchema;
+
+use super::compare::{Comparison, Objective, Sample};
+use super::{LEAST_BUCKETS, LEAST_IMPROVEMENT, LEAST_REQUESTS, SIGNIFICANCE};
+
+/// How far the load may move for two spans to be compared, as a factor in either direction.
+const LOAD: f64 = 2.0;
+/// Which part of the requests may have moved from one endpoint to another.
+const MIX: f64 = 0.2;
+/// By which part services that were not touched may have improved, or worsened, alike.
+const COMMON: f64 = 0.1;
+
+/// How a change turned out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is better, and not by accident.
+    Better,
+    /// It is neither better nor worse.
+    NoGain,
+    /// It is worse, and not by accident.
+    Worse,
+    /// It did harm, and was not waited for.
+    Harmful,
+    /// There is too little to go by, or something else may be the cause.
+    Inconclusive,
+    /// No instance of the service has fetched it.
+    NotDelivered,
+}
+
+impl Outcome {
+    /// Its word in the API, logs and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::NoGain => "no_gain",
+            Self::Worse => "worse",
+            Self::Harmful => "harmful",
+            Self::Inconclusive => "inconclusive",
+            Self::NotDelivered => "not_delivered",
+        }
+    }
+}
+
+/// What was found about a change, with every number that it rests on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Verdict {
+    /// How it turned out.
+    pub outcome: Outcome,
+    /// The same in one sentence, with the numbers that matter.
+    pub reason: String,
+    /// When it was found.
+    pub judged_at: Timestamp,
+    /// What the change is meant to improve.
+    pub objective: Objective,
+    /// The numbers; none where it did not come to comparing.
+    pub comparison: Option<Comparison>,
+    /// What happened beside it.
+    pub surroundings: Option<Surroundings>,
+    /// The chance of an accident that is accepted.
+    pub significance: f64,
+    /// The least improvement that is worth keeping a change for.
+    pub least_improvement: f64,
+}
+
+/// What happened around a change while it was judged.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Surroundings {
+    /// Which part of the requests went to another endpoint than before.
+    pub mix_distance: f64,
+    /// Services that were not touched and could be compared over the same time.
+    pub others: usize,
+    /// Their improvement, the median.
+    pub others_improvement: f64,
+}
+
+impl Verdict {
+    /// A verdict that needs no comparison.
+    pub fn without_numbers(outcome: Outcome, reason: String, objective: Objective, now: Timestamp) -> Self {
+        Self {
+            outcome,
+            reason,
+            judged_at: now,
+            objective,
+            comparison: None,
+            surroundings: None,
+            significance: SIGNIFICANCE,
+            least_improvement: LEAST_IMPROVEMENT,
+        }
+    }
+}
+
+/// Judges a change by what was seen before it and with it.
+pub fn judge(
+    objective: Objective,
+    before: &Sample,
+    after: &Sample,
+    surroundings: Surroundings,
+    now: Timestamp,
+) -> Verdict {
+    let comparison = Comparison::new(objective, before, after);
+    let (outcome, reason) = doubt(&comparison, &surroundings).map_or_else(
+        || by_the_numbers(objective, &comparison),
+        |reason| (Outcome::Inconclusive, format!("inconclusive: {reason}")),
+    );
+    Verdict {
+        comparison: Some(comparison),
+        surroundings: Some(surroundings),
+        ..Verdict::without_numbers(outcome, reason, objective, now)
+    }
+}
+
+/// Why the two spans cannot be compared.
+fn doubt(comparison: &Comparison, surroundings: &Surroundings) -> Option<String> {
+    let Comparison { buckets_before, buckets_after, requests_before, requests_after, .. } = *comparison;
+    for (when, buckets, requests) in
+        [("before the change", buckets_before, requests_before), ("with it", buckets_after, requests_after)]
+    {
+        if buckets < LEAST_BUCKETS || requests < LEAST_REQUESTS {
+            return Some(format!(
+                "{requests} requests in {buckets} spans were seen {when}, and a verdict needs {LEAST_REQUESTS} in {LEAST_BUCKETS}"
+            ));
+        }
+    }
+    let load = comparison.load_ratio;
+    if !(1.0 / LOAD..=LOAD).contains(&load) {
+        return Some(format!("the load became {load:.2} times what it was"));
+    }
+    if surroundings.mix_distance > MIX {
+        let moved = surroundings.mix_distance * 100.0;
+        return Some(format!("{moved:.0} % of the requests went to other endpoints than before"));
+    }
+    let (own, others) = (comparison.improvement, surroundings.others_improvement);
+    let moved_alike = others.abs() >= COMMON && others.signum() == own.signum();
+    (surroundings.others > 0 && moved_alike).then(|| {
+        let (percent, number) = (others * 100.0, surroundings.others);
+        format!("services that were not touched moved alike ({percent:+.0} %, the median of {number})")
+    })
+}
+
+fn by_the_numbers(objective: Objective, comparison: &Comparison) -> (Outcome, String) {
+    let is_rare = |p: Option<f64>| p.is_some_and(|p| p < SIGNIFICANCE);
+    let Comparison { improvement, p_better, p_worse, .. } = *comparison;
+    let outcome = if is_rare(p_better) && improvement >= LEAST_IMPROVEMENT {
+        Outcome::Better
+    } else if is_rare(p_worse) && improvement <= -LEAST_IMPROVEMENT {
+        Outcome::Worse
+    } else {
+        Outcome::NoGain
+    };
+    (outcome, in_words(outcome, objective, comparison))
+}
+
+fn in_words(outcome: Outcome, objective: Objective, comparison: &Comparison) -> String {
+    let Comparison { improvement, improvement_low, improvement_high, p_better, p_worse, .. } = *comparison;
+    let (what, before, after) = match objective {
+        Objective::ResponseTime => {
+            let seconds = |mean: f64| format!("{mean:.3} s");
+            ("mean response time", seconds(comparison.mean_before), seconds(comparison.mean_after))
+        }
+        Objective::ErrorRate => {
+            let percent = |rate: f64| format!("{:.1} %", rate * 100.0);
+            let (before, after) = (comparison.error_rate_before, comparison.error_rate_after);
+            ("error rate", percent(before), percent(after))
+        }
+    };
+    let p = |p: Option<f64>| p.map_or_else(|| "no test".to_owned(), |p| format!("p = {p:.2e}"));
+    let percent = |part: f64| format!("{:.0} %", part * 100.0);
+    let (low, high) = (percent(improvement_low), percent(improvement_high));
+    match outcome {
+        Outcome::Better => format!(
+            "better: the {what} went from {before} to {after}, {} less (95 % interval {low} to {high}, {})",
+            percent(improvement),
+            p(p_better)
+        ),
+        Outcome::Worse => format!(
+            "worse: the {what} went from {before} to {after}, {} more (95 % interval of the improvement {low} to {high}, {})",
+            percent(-improvement),
+            p(p_worse)
+        ),
+        Outcome::NoGain | Outcome::Harmful | Outcome::Inconclusive | Outcome::NotDelivered => format!(
+            "no gain: the {what} went from {before} to {after}, an improvement of {} (95 % interval {low} to {high}, {}); \
+             {} and p < {SIGNIFICANCE} are needed",
+            percent(improvement),
+            p(p_better),
+            percent(LEAST_IMPROVEMENT)
+        ),
+    }
+}
