@@ -5,7 +5,7 @@ mod settings;
 use shared::config::foundation::Foundation;
 use shared::config::{Faults, Group, Loaded, Sources, Warning, load};
 
-use crate::domain::policy::Policy;
+use crate::domain::policy::{JudgedChanges, Policy};
 use crate::domain::window::shape::Shape;
 
 pub use settings::SETTINGS;
@@ -68,6 +68,8 @@ fn policy(root: &Group) -> Policy {
         analysis_interval: root.seconds("ANALYSIS_INTERVAL").unwrap_or_default(),
         threshold: root.number("OPTIMIZATION_THRESHOLD").unwrap_or_default(),
         auto_apply: root.boolean("AUTO_APPLY_OPTIMIZATIONS"),
+        judged: JudgedChanges::from_word(root.text("JUDGED_CHANGES").unwrap_or_default()),
+        keep_inconclusive: root.text("ON_INCONCLUSIVE") == Some("keep"),
     }
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use shared::clock::Timestamp;
 use shared::elasticsearch::{Document, Envelope, Event, Head, Stream};
 
-use crate::domain::change::Change;
-use crate::domain::fact::{Fact, RolledBack, UsageRecorded};
+use crate::domain::change::{Change, Phase};
+use crate::domain::fact::{Fact, Judged, RolledBack, UsageRecorded};
 use crate::domain::usage::report::Details;
 
 /// Reported usage.
@@ -108,6 +108,7 @@ struct UsageDocument<'a> {
 fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)> {
     match fact {
         Fact::ChangeApplied(change) => Ok((OPTIMIZATIONS, applied(at, change)?)),
+        Fact::ChangeJudged(judged) => Ok((OPTIMIZATIONS, self::judged(at, judged)?)),
         Fact::ChangeRolledBack(rolled_back) => Ok((OPTIMIZATIONS, self::rolled_back(at, rolled_back)?)),
         Fact::EvolutionStarted { .. }
         | Fact::Usage(_)
@@ -116,6 +117,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
         | Fact::RouteMerged { .. }
         | Fact::Analysed(_)
         | Fact::Recommendation { .. }
+        | Fact::TrialBegan { .. }
         | Fact::SettingsDelivered { .. }
         | Fact::Paused(_)
         | Fact::Resumed => Ok((EVENTS, event(at, fact)?)),
@@ -149,6 +151,24 @@ fn rolled_back(
         "result": rollback,
         "baseline": rollback.baseline_restored,
         "reason": rollback.reason,
+    }))
+}
+
+fn judged(
+    at: Timestamp,
+    Judged { recommendation_id, service, verdict, phase }: &Judged,
+) -> serde_json::Result<Value> {
+    let outcome = if *phase == Phase::Kept { "success" } else { "failure" };
+    let percent = |part: f64| part * 100.0;
+    let head = head(at, "optimization", OPTIMIZATIONS, "verdict", Some(outcome));
+    head.with(json!({
+        "action": "verdict",
+        "service": service,
+        "recommendation": {"id": recommendation_id},
+        "verdict": verdict,
+        "phase": phase,
+        "measured_improvement_percent": verdict.comparison.map(|numbers| percent(numbers.improvement)),
+        "reason": verdict.reason,
     }))
 }
 

@@ -14,6 +14,7 @@ pub mod recommendation;
 pub mod setting;
 pub mod state;
 pub mod statistics;
+pub mod trial;
 pub mod usage;
 pub mod view;
 pub mod window;

@@ -8,6 +8,7 @@ use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
 use crate::domain::change::{Baseline, Change, Rollback};
+use crate::domain::evolution::Refusal;
 use crate::domain::playbook;
 use crate::domain::recommendation::{Recommendation, RecommendationId, Status};
 use crate::domain::setting::{Delivery, ServiceSettings, Setting, SettingChange};
@@ -43,7 +44,8 @@ pub(super) struct Collected {
 pub(super) struct RecommendationBody {
     #[serde(flatten)]
     recommendation: Recommendation,
-    /// `status` in more detail: `pending`, `approved`, and as `status` otherwise.
+    /// `status` in more detail: `pending`, `approved`; of what is applied `settling`, `verifying`, `kept`, `inconclusive`,
+    /// `unjudged`; and as `status` otherwise.
     phase: &'static str,
     /// Whether applying it now would do something.
     is_executable: bool,
@@ -61,17 +63,27 @@ impl RecommendationBody {
         let obstacle = match (status, &view.pause) {
             (Status::Pending, Some(_)) => Some("changes are paused: POST /resume".to_owned()),
             (Status::Pending, None) if is_told => Some(format!("{service} is told all of it already")),
-            (Status::Pending, None) => None,
+            (Status::Pending, None) => {
+                let open = view.changes.open_of(service);
+                open.map(|open| Refusal::BeingJudged(open.recommendation_id.clone()).to_string())
+            }
             (
                 Status::Applied | Status::RolledBack | Status::Failed | Status::Dismissed | Status::Expired,
                 _,
             ) => Some(format!("it is {} already", status.as_str())),
         };
         Self {
-            phase: if status == Status::Pending && recommendation.is_approved {
-                "approved"
-            } else {
-                status.as_str()
+            phase: match status {
+                Status::Pending if recommendation.is_approved => "approved",
+                Status::Applied => {
+                    let change = view.changes.of(&recommendation.id);
+                    change.map_or(status.as_str(), |change| change.phase.as_str())
+                }
+                Status::Pending
+                | Status::RolledBack
+                | Status::Failed
+                | Status::Dismissed
+                | Status::Expired => status.as_str(),
             },
             is_executable: obstacle.is_none(),
             not_executable_because: obstacle,

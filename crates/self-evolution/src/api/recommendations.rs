@@ -223,7 +223,9 @@ async fn ask(api: &Api, event: Event, sentences: &Sentences) -> Result<Answer, P
                 .with_detail(reason)
                 .with_member("recommendation_status", status.as_str())
         }
-        Refusal::NotExecutable(_) | Refusal::Superseded(_) => Problem::conflict(reason),
+        Refusal::NotExecutable(_) | Refusal::Superseded(_) | Refusal::BeingJudged(_) => {
+            Problem::conflict(reason)
+        }
         Refusal::Paused(pause) => {
             let problem = Problem::locked(reason);
             match pause.until {

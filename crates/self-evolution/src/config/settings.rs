@@ -3,6 +3,8 @@
 use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, OUTPUT};
 use shared::config::{Chapter, Kind, Section, Setting};
 
+use crate::domain::policy::JudgedChanges;
+
 /// Everything that can be set. Keys are the names of the environment variables.
 pub const SETTINGS: Section = Section {
     key: "",
@@ -58,5 +60,17 @@ const ANALYSIS: Chapter = Chapter {
             "Whether recommendations of high and critical priority are applied without asking",
         )
         .or("false"),
+        Setting::new(
+            "JUDGED_CHANGES",
+            Kind::Choice(&JudgedChanges::CHOICES),
+            "Which changes are judged, and taken back unless they are better",
+        )
+        .or("all"),
+        Setting::new(
+            "ON_INCONCLUSIVE",
+            Kind::Choice(&["rollback", "keep"]),
+            "What becomes of a change of which nobody can say whether it is better",
+        )
+        .or("rollback"),
     ],
 };

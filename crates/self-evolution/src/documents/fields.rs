@@ -36,6 +36,9 @@ pub(super) fn optimizations() -> Value {
         "version": count(),
         "reason": text(),
         "estimated_improvement_percent": number(),
+        "measured_improvement_percent": number(),
+        "phase": keyword(),
+        "verdict": {"properties": {"outcome": keyword(), "objective": keyword()}},
         "recommendation": recommendation(),
         "result": {"properties": {"success": flag(), "action": keyword(), "details": text()}},
         "baseline": {"properties": {"service": keyword(), "timestamp": date(), "metrics": metrics}}

@@ -1,12 +1,13 @@
 //! A change that was made because of a recommendation, and the way back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
+use super::judge::Verdict;
 use super::recommendation::{Recommendation, RecommendationId};
 use super::setting::SettingChange;
 use super::window::bucket::Counters;
@@ -96,9 +97,68 @@ pub struct Change {
     pub inverse: Vec<SettingChange>,
     /// The version of the service's settings with it.
     pub version: u64,
+    /// How far it has come.
+    #[serde(default)]
+    pub phase: Phase,
+    /// The span over which it is judged, once it has settled.
+    #[serde(default)]
+    pub trial: Option<Trial>,
+    /// How it turned out.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
     /// When it was taken back, and why.
     #[serde(default)]
     pub rollback: Option<Rollback>,
+}
+
+/// How far a change has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It is in effect, and nobody judges it.
+    #[default]
+    Unjudged,
+    /// It is in effect, and has yet to reach the service and to show what it does.
+    Settling,
+    /// What the service answers with it is compared with what it answered before.
+    Verifying,
+    /// It is better, and stays.
+    Kept,
+    /// Nobody can say whether it is better, and the operator wants it to stay then.
+    Inconclusive,
+    /// It was taken back.
+    RolledBack,
+}
+
+impl Phase {
+    /// Its word in the API, logs and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unjudged => "unjudged",
+            Self::Settling => "settling",
+            Self::Verifying => "verifying",
+            Self::Kept => "kept",
+            Self::Inconclusive => "inconclusive",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+
+    /// Whether a verdict is still to come.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Settling | Self::Verifying => true,
+            Self::Unjudged | Self::Kept | Self::Inconclusive | Self::RolledBack => false,
+        }
+    }
+}
+
+/// The span over which a change is judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Trial {
+    /// Since when what is answered counts.
+    pub since: Timestamp,
+    /// Until when; later when little was seen by then.
+    pub until: Timestamp,
 }
 
 /// That a change was taken back.
@@ -115,6 +175,13 @@ pub struct Rollback {
     pub baseline_restored: Baseline,
     /// Why.
     pub reason: String,
+    /// Who wanted it.
+    #[serde(default = "manual")]
+    pub trigger: Trigger,
+}
+
+fn manual() -> Trigger {
+    Trigger::Manual
 }
 
 /// Changes that are kept; the oldest that are over go first.
@@ -129,6 +196,9 @@ pub struct Changes {
     rollbacks: Arc<VecDeque<Arc<Rollback>>>,
     /// The newest of each service.
     baselines: Arc<BTreeMap<Arc<str>, Baseline>>,
+    /// Those that a verdict is still to come of, by recommendation.
+    #[serde(default)]
+    open: Arc<BTreeSet<RecommendationId>>,
 }
 
 impl Changes {
@@ -152,25 +222,52 @@ impl Changes {
         self.changes.iter().rev().find(|change| change.recommendation_id == *id)
     }
 
+    /// Those that a verdict is still to come of.
+    pub fn open(&self) -> impl ExactSizeIterator<Item = &RecommendationId> {
+        self.open.iter()
+    }
+
+    /// The change of a service that a verdict is still to come of.
+    pub fn open_of(&self, service: &str) -> Option<&Arc<Change>> {
+        self.open.iter().filter_map(|id| self.of(id)).find(|change| *change.baseline.service == *service)
+    }
+
+    /// Something has become of the newest change of a recommendation.
+    pub fn update(&mut self, id: &RecommendationId, update: impl FnOnce(&mut Change)) {
+        let changes = Arc::make_mut(&mut self.changes);
+        if let Some(change) = changes.iter_mut().rev().find(|change| change.recommendation_id == *id) {
+            let change = Arc::make_mut(change);
+            update(change);
+            if !change.phase.is_open() {
+                Arc::make_mut(&mut self.open).remove(id);
+            }
+        }
+    }
+
     /// A change was made.
     pub fn put(&mut self, change: Change) {
         let baselines = Arc::make_mut(&mut self.baselines);
         baselines.insert(Arc::clone(&change.baseline.service), change.baseline.clone());
+        if change.phase.is_open() {
+            Arc::make_mut(&mut self.open).insert(change.recommendation_id.clone());
+        }
         let changes = Arc::make_mut(&mut self.changes);
         changes.push_back(Arc::new(change));
         if changes.len() > MOST_KEPT {
             let over = changes.iter().position(|change| change.rollback.is_some());
-            changes.remove(over.unwrap_or(0));
+            let gone = changes.remove(over.unwrap_or(0));
+            if let Some(gone) = gone.filter(|gone| gone.phase.is_open()) {
+                Arc::make_mut(&mut self.open).remove(&gone.recommendation_id);
+            }
         }
     }
 
     /// The newest change of a recommendation was taken back.
     pub fn roll_back(&mut self, rollback: Rollback) {
-        let changes = Arc::make_mut(&mut self.changes);
-        let id = &rollback.recommendation_id;
-        if let Some(change) = changes.iter_mut().rev().find(|change| change.recommendation_id == *id) {
-            Arc::make_mut(change).rollback = Some(rollback.clone());
-        }
+        self.update(&rollback.recommendation_id, |change| {
+            change.phase = Phase::RolledBack;
+            change.rollback = Some(rollback.clone());
+        });
         let rollbacks = Arc::make_mut(&mut self.rollbacks);
         rollbacks.push_back(Arc::new(rollback));
         if rollbacks.len() > MOST_KEPT {

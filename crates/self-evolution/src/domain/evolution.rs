@@ -5,6 +5,7 @@ mod apply;
 mod collect;
 mod condense;
 mod event;
+mod verify;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::policy::Policy;
 use super::setting::ServiceSettings;
 use super::state::State;
 use super::view::View;
+use super::window::shape::Slot;
 
 pub use event::{Answer, Event, Refusal, Work};
 
@@ -32,6 +34,8 @@ pub struct Evolution {
     endpoints: usize,
     /// Those that found no room.
     newcomers: Newcomers,
+    /// The slot in which changes were last looked after.
+    looked: Slot,
 }
 
 /// Analyses of this process, numbered from 1. None of it outlives the process, and nothing of it needs to.
@@ -55,6 +59,7 @@ impl Evolution {
             began: now,
             endpoints: 0,
             newcomers: Newcomers::default(),
+            looked: 0,
         }
     }
 
@@ -127,6 +132,8 @@ impl Decider for Evolution {
             | Fact::Usage(_)
             | Fact::Recommendation { .. }
             | Fact::ChangeApplied(_)
+            | Fact::TrialBegan { .. }
+            | Fact::ChangeJudged(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }
             | Fact::Paused(_)
@@ -160,6 +167,7 @@ impl Decider for Evolution {
         if self.state.pause.is_some() && !self.is_paused(now) {
             self.record(&mut decision, now, Fact::Resumed);
         }
+        self.look_after_changes(&mut decision, now);
         if self.next_analysis() <= now {
             self.begin_analysis(&mut decision, now);
         }
@@ -168,6 +176,7 @@ impl Decider for Evolution {
 
     fn restarted(&mut self, now: Timestamp) -> Decision<Self> {
         let mut decision = Decision::default();
+        let last_seen = self.state.recorded_at;
         // What ran is gone; whoever waits for it gets the next one.
         let is_wanted = self.runs.begun > self.runs.over || self.runs.is_wanted_again;
         self.runs.is_under_way = false;
@@ -175,6 +184,7 @@ impl Decider for Evolution {
         let started =
             Fact::EvolutionStarted { version: env!("CARGO_PKG_VERSION").into(), shape: self.policy.shape };
         self.record(&mut decision, now, started);
+        self.undo_what_was_unwatched(&mut decision, last_seen, now);
         if is_wanted {
             self.begin_analysis(&mut decision, now);
         }
@@ -184,7 +194,7 @@ impl Decider for Evolution {
     fn next_wakeup(&self) -> Option<Timestamp> {
         let analysis = self.is_idle().then(|| self.next_analysis());
         let resumption = self.state.pause.as_ref().and_then(|pause| pause.until);
-        analysis.into_iter().chain(resumption).min()
+        analysis.into_iter().chain(resumption).chain(self.next_look()).min()
     }
 
     fn view(&self, now: Timestamp) -> View {

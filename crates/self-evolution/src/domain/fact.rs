@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
-use super::change::{Change, Rollback};
+use super::change::{Change, Phase, Rollback, Trial};
+use super::judge::Verdict;
 use super::pause::Pause;
 use super::recommendation::{Recommendation, RecommendationId};
 use super::usage::report::Details;
@@ -57,6 +58,15 @@ pub enum Fact {
     },
     /// The settings of a service were changed.
     ChangeApplied(Box<Change>),
+    /// A change has settled, and is compared with what was before until then.
+    TrialBegan {
+        /// That of this recommendation.
+        recommendation_id: RecommendationId,
+        /// The span; a later end than before where little was seen.
+        trial: Trial,
+    },
+    /// A change was judged.
+    ChangeJudged(Box<Judged>),
     /// A change was taken back.
     ChangeRolledBack(Box<RolledBack>),
     /// An instance has fetched a version of its settings for the first time.
@@ -81,6 +91,19 @@ pub struct RolledBack {
     pub rollback: Rollback,
     /// The recommendation whose change it was.
     pub recommendation: Recommendation,
+}
+
+/// The verdict on a change.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Judged {
+    /// The change of this recommendation.
+    pub recommendation_id: RecommendationId,
+    /// The service.
+    pub service: Arc<str>,
+    /// How it turned out.
+    pub verdict: Verdict,
+    /// What becomes of it; where it is taken back, the rollback is the next fact.
+    pub phase: Phase,
 }
 
 /// What an analysis gave.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::change::Trigger;
 use super::window::shape::Shape;
 
 /// How usage is analysed, and what is done about it.
@@ -15,4 +16,42 @@ pub struct Policy {
     pub threshold: f64,
     /// Whether the daemon applies on its own what matters much.
     pub auto_apply: bool,
+    /// Which changes are judged.
+    pub judged: JudgedChanges,
+    /// Whether a change of which nobody can say whether it is better stays.
+    pub keep_inconclusive: bool,
+}
+
+/// Which changes are judged, and taken back when they are not better.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum JudgedChanges {
+    /// All.
+    All,
+    /// Those that the daemon made on its own.
+    Automatic,
+    /// None.
+    None,
+}
+
+impl JudgedChanges {
+    /// Every choice, as it is spelt in the configuration.
+    pub const CHOICES: [&'static str; 3] = ["all", "automatic", "none"];
+
+    /// The choice of this word.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "automatic" => Self::Automatic,
+            "none" => Self::None,
+            _ => Self::All,
+        }
+    }
+
+    /// Whether a change that was wanted by this one is judged.
+    pub fn includes(self, trigger: Trigger) -> bool {
+        match self {
+            Self::All => true,
+            Self::Automatic => trigger == Trigger::Automatic,
+            Self::None => false,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
-use super::change::Changes;
+use super::change::{Changes, Phase};
 use super::fact::{Analysed, Fact};
 use super::pause::Pause;
 use super::recommendation::{Recommendations, Status};
@@ -19,6 +19,9 @@ pub struct Totals {
     pub analyses: u64,
     /// Changes that were made.
     pub applied: u64,
+    /// Changes that were judged.
+    #[serde(default)]
+    pub judged: u64,
     /// Changes that were taken back.
     pub rolled_back: u64,
 }
@@ -43,11 +46,15 @@ pub struct State {
     /// Counts.
     #[serde(default)]
     pub totals: Totals,
+    /// When something was last recorded.
+    #[serde(default)]
+    pub recorded_at: Option<Timestamp>,
 }
 
 impl State {
     /// Changes the state by one recorded fact.
     pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        self.recorded_at = Some(at);
         match fact {
             Fact::EvolutionStarted { shape, .. } => self.window.reshape(*shape),
             Fact::Usage(recorded) => {
@@ -73,6 +80,19 @@ impl State {
                     recommendation.changes.clone_from(&change.changes);
                 });
                 self.changes.put((**change).clone());
+            }
+            Fact::TrialBegan { recommendation_id, trial } => {
+                self.changes.update(recommendation_id, |change| {
+                    change.phase = Phase::Verifying;
+                    change.trial = Some(*trial);
+                })
+            }
+            Fact::ChangeJudged(judged) => {
+                self.totals.judged += 1;
+                self.changes.update(&judged.recommendation_id, |change| {
+                    change.phase = judged.phase;
+                    change.verdict = Some(judged.verdict.clone());
+                });
             }
             Fact::ChangeRolledBack(rolled_back) => {
                 let rollback = &rolled_back.rollback;

@@ -199,6 +199,28 @@ impl Window {
         all
     }
 
+    /// What was counted of a service in each slot within these, over the endpoints that are wanted.
+    pub fn by_slot(
+        &self,
+        service: &str,
+        within: &Range<Slot>,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> BTreeMap<Slot, Counters> {
+        let mut slots: BTreeMap<Slot, Counters> = BTreeMap::new();
+        let all = self.services.get(service).into_iter().flat_map(|endpoints| &endpoints.series);
+        for (_, series) in all.filter(|(endpoint, _)| is_wanted(endpoint)) {
+            for (slot, counters) in series.by_slot(within) {
+                slots.entry(slot).or_default().merge(&counters);
+            }
+        }
+        slots
+    }
+
+    /// Every service.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.services.keys()
+    }
+
     /// Tells an endpoint apart from now on.
     pub fn admit(&mut self, service: &Arc<str>, endpoint: &Arc<str>) {
         let endpoints = Arc::make_mut(self.services.entry(Arc::clone(service)).or_default());

@@ -3,7 +3,7 @@
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
-use super::super::change::{Applied, Baseline, Change, Rollback, Trigger};
+use super::super::change::{Applied, Baseline, Change, Phase, Rollback, Trigger};
 use super::super::fact::{Fact, RolledBack};
 use super::super::playbook::{action_of, changes, in_words};
 use super::super::recommendation::{Recommendation, RecommendationId, Status};
@@ -49,6 +49,9 @@ impl Evolution {
         }
         let within = self.policy.shape.last_hour(now);
         let metrics = self.state.window.counters_of(service, &within).into();
+        if let Some(open) = self.state.changes.open_of(service) {
+            return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
+        }
         let action = action_of(recommendation.r#type);
         let details = format!("Published for {service}: {}", in_words(&changes));
         Ok(Change {
@@ -61,6 +64,9 @@ impl Evolution {
             inverse: changes.iter().rev().map(SettingChange::inverse).collect(),
             changes,
             version: settings.of(service).map_or(0, |settings| settings.version) + 1,
+            phase: if self.policy.judged.includes(trigger) { Phase::Settling } else { Phase::Unjudged },
+            trial: None,
+            verdict: None,
             rollback: None,
         })
     }
@@ -72,7 +78,7 @@ impl Evolution {
         now: Timestamp,
     ) -> Decision<Self> {
         let mut decision = Decision::default();
-        decision.answer = Some(match self.rollback_of(id, reason, now) {
+        decision.answer = Some(match self.rollback_of(id, reason, Trigger::Manual, now) {
             Ok(rollback) => {
                 let answer = Answer::RolledBack(Box::new(rollback.rollback.clone()));
                 self.record(&mut decision, now, Fact::ChangeRolledBack(Box::new(rollback)));
@@ -83,10 +89,11 @@ impl Evolution {
         decision
     }
 
-    fn rollback_of(
+    pub(super) fn rollback_of(
         &self,
         id: &RecommendationId,
         reason: String,
+        trigger: Trigger,
         now: Timestamp,
     ) -> Result<RolledBack, Refusal> {
         let recommendation = self.state.recommendations.get(id).ok_or(Refusal::Unknown)?;
@@ -109,6 +116,7 @@ impl Evolution {
             rollback_time: now,
             baseline_restored: change.baseline.clone(),
             reason,
+            trigger,
         };
         Ok(RolledBack { rollback, recommendation: recommendation.clone() })
     }

@@ -102,6 +102,8 @@ pub enum Refusal {
     NotExecutable(String),
     /// Somebody has changed the setting since.
     Superseded(String),
+    /// The verdict on the change of this recommendation, of the same service, is still to come.
+    BeingJudged(RecommendationId),
     /// A person holds back all changes.
     Paused(Pause),
 }
@@ -113,6 +115,10 @@ impl fmt::Display for Refusal {
             Self::AlreadyProcessed(status) => write!(f, "it is {} already", status.as_str()),
             Self::NotApplied(status) => write!(f, "it is {}, not applied", status.as_str()),
             Self::NotExecutable(reason) | Self::Superseded(reason) => f.write_str(reason),
+            Self::BeingJudged(id) => write!(
+                f,
+                "another change of the service is being judged: GET /changes/{id} tells how far it is, POST /rollback/{id} ends it"
+            ),
             Self::Paused(Pause { until: Some(until), .. }) => write!(f, "changes are paused until {until}"),
             Self::Paused(_) => f.write_str("changes are paused until somebody resumes them"),
         }

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod collecting;
+mod judging;
 mod life;
 mod simulation;
 
@@ -14,6 +15,7 @@ use shared::engine::{Decider, Decision};
 use super::*;
 use crate::domain::change::Change;
 use crate::domain::detect::detect;
+use crate::domain::policy::JudgedChanges;
 use crate::domain::recommendation::{Recommendation, RecommendationId};
 use crate::domain::usage::report::Reporting;
 use crate::domain::window::shape::Shape;
@@ -33,6 +35,8 @@ fn policy() -> Policy {
         analysis_interval: Duration::from_secs(3_600),
         threshold: 0.15,
         auto_apply: false,
+        judged: JudgedChanges::None,
+        keep_inconclusive: false,
     }
 }
 

@@ -115,6 +115,14 @@ impl Series {
         all
     }
 
+    /// What was counted in each slot within these that has a bucket of its own, in order.
+    pub fn by_slot(&self, within: &Range<Slot>) -> impl Iterator<Item = (Slot, Counters)> {
+        let packed = self.fine.iter().filter(|(slot, _)| within.contains(slot));
+        let packed = packed.filter_map(|(slot, packed)| Some((*slot, Bucket::unpack_counters(packed)?)));
+        let open = self.open.iter().filter(|(slot, _)| within.contains(slot));
+        packed.chain(open.map(|(slot, bucket)| (*slot, bucket.counters)))
+    }
+
     /// The same with the response times.
     pub fn total(&self, within: &Range<Slot>) -> Bucket {
         let mut all = Bucket::default();

@@ -45,9 +45,14 @@ impl Shape {
         Timestamp::from_micros(i64::from(slot) * i64::from(self.bucket_seconds) * 1_000_000)
     }
 
+    /// The length of so many buckets.
+    pub fn length(self, buckets: Slot) -> Duration {
+        Duration::from_secs(u64::from(self.bucket_seconds) * u64::from(buckets))
+    }
+
     /// How late, or early, an event may be.
     pub fn tolerance(self) -> Duration {
-        Duration::from_secs(u64::from(self.bucket_seconds) * u64::from(LATE))
+        self.length(LATE)
     }
 
     /// The slots of the window that ends now. What began before the window is not in it.

@@ -1,12 +1,17 @@
 //! Seeded random lives of a daemon, with crashes, and what must hold in all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::domain::change::Phase;
+use crate::domain::judge::Outcome;
 use crate::domain::recommendation::Status;
 
+/// How long a verdict takes at most: 115 minutes, and one for late reports.
+const LONGEST: Duration = Duration::from_secs(117 * 60);
+const JUDGED: [JudgedChanges; 3] = [JudgedChanges::All, JudgedChanges::Automatic, JudgedChanges::None];
 /// Steps of one life.
-const STEPS: u32 = 150;
+const STEPS: u32 = 100;
 
 /// Numbers that look random and are the same for the same seed (SplitMix64; Steele, Lea and Flood, 2014).
 struct Dice(u64);
@@ -30,10 +35,46 @@ fn ids(daemon: &Daemon) -> Vec<RecommendationId> {
     daemon.core.state.recommendations.in_order().into_iter().map(|one| one.id.clone()).collect()
 }
 
+/// An instance of the service fetches what it is told.
+fn fetch(daemon: &mut Daemon, service: &str) {
+    let version = daemon.core.state.settings.of(service).map_or(0, |settings| settings.version);
+    let event =
+        Event::SettingsFetched { service: service.into(), instance: format!("{service}-1").into(), version };
+    let decision = daemon.core.handle(event, daemon.now);
+    daemon.take(decision);
+}
+
+/// Minutes in which a service answers like this; the daemon may crash in any of them.
+fn live(daemon: &mut Daemon, service: &str, minutes: u32, seconds: f64, dice: &mut Dice) {
+    for minute in 0..minutes {
+        daemon.see(service, "/lively", 20, seconds * (1.0 + f64::from(minute % 7) / 50.0), 200);
+        daemon.pass(60);
+        if dice.below(40) == 0 {
+            daemon.restart();
+            daemon.pass(0);
+        }
+        check(daemon);
+    }
+}
+
+/// A service is slow for an hour, gets a change, and is as slow, slower or quicker with it.
+fn try_a_change(daemon: &mut Daemon, service: &str, dice: &mut Dice) {
+    let seconds = 2.5 + dice.below(30) as f64 / 10.0;
+    live(daemon, service, 60, seconds, dice);
+    let found = daemon.analyse().into_iter().find(|one| one.is_like(service, "slow_response"));
+    if let Some(recommendation) = found {
+        drop(daemon.apply(&recommendation.id));
+    }
+    fetch(daemon, service);
+    let factor = [0.5, 1.0, 1.4, 2.5][usize::try_from(dice.below(4)).unwrap()];
+    live(daemon, service, 45, seconds * factor, dice);
+}
+
 fn step(daemon: &mut Daemon, dice: &mut Dice) {
     let service = format!("service-{}", dice.below(4));
     let id = dice.pick(&ids(daemon)).unwrap_or_else(|| RecommendationId::named("none"));
-    match dice.below(14) {
+    match dice.below(16) {
+        15 => try_a_change(daemon, &format!("tried-{}", dice.below(20)), dice),
         0..=3 => {
             let path = format!("/path/{}", ["a", "b", "7", "x9y"][usize::try_from(dice.below(4)).unwrap()]);
             let requests = usize::try_from(dice.below(300)).unwrap() + 1;
@@ -55,6 +96,7 @@ fn step(daemon: &mut Daemon, dice: &mut Dice) {
             daemon.send(event);
         }
         12 => daemon.pass(dice.below(6 * 3_600)),
+        13 => fetch(daemon, &service),
         _ => daemon.restart(),
     }
 }
@@ -88,15 +130,29 @@ fn check(daemon: &Daemon) {
         let in_effect = state.changes.of(&recommendation.id).is_some_and(|change| change.rollback.is_none());
         assert_eq!(recommendation.status == Status::Applied, in_effect, "{recommendation:?}");
     }
+    for change in state.changes.iter() {
+        assert_eq!(change.phase == Phase::RolledBack, change.rollback.is_some(), "{change:?}");
+        let is_open = state.changes.open().any(|id| *id == change.recommendation_id);
+        assert!(!change.phase.is_open() || is_open, "{change:?}");
+        let age = daemon.now.since(change.applied_at);
+        assert!(!change.phase.is_open() || age <= LONGEST, "open for {age:?}: {change:?}");
+        let is_judged_well =
+            change.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Outcome::Better);
+        assert_eq!(change.phase == Phase::Kept, is_judged_well && change.rollback.is_none(), "{change:?}");
+    }
+    let services = state.changes.open().map(|id| &state.changes.of(id).unwrap().baseline.service);
+    let distinct: BTreeSet<_> = services.collect();
+    assert_eq!(distinct.len(), state.changes.open().len(), "one change of a service is judged at a time");
     let due = daemon.core.next_wakeup();
     assert!(!daemon.work.is_empty() || due.is_none_or(|due| due >= daemon.now), "nothing due is left undone");
 }
 
 #[test]
 fn whatever_happens_what_is_published_is_what_was_applied_and_not_taken_back() {
+    let mut outcomes = BTreeSet::new();
     for seed in 0..12 {
-        let auto_apply = seed % 2 == 0;
-        let mut daemon = Daemon::new(Policy { auto_apply, ..policy() });
+        let (auto_apply, judged) = (seed % 2 == 0, JUDGED[usize::try_from(seed % 3).unwrap()]);
+        let mut daemon = Daemon::new(Policy { auto_apply, judged, ..policy() });
         let mut dice = Dice(seed);
         for _ in 0..STEPS {
             step(&mut daemon, &mut dice);
@@ -105,5 +161,9 @@ fn whatever_happens_what_is_published_is_what_was_applied_and_not_taken_back() {
             check(&daemon);
         }
         assert!(daemon.core.state.totals.analyses > 0, "seed {seed}");
+        let verdicts = daemon.core.state.changes.iter().filter_map(|change| change.verdict.as_ref());
+        outcomes.extend(verdicts.map(|verdict| verdict.outcome.as_str()));
     }
+    println!("{outcomes:?}");
+    assert_eq!(outcomes.len(), 6, "every outcome was seen: {outcomes:?}");
 }
