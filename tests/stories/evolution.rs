@@ -5,6 +5,7 @@ mod contract;
 mod crashes;
 mod hostile;
 mod ingest;
+mod judging;
 mod settings;
 mod shipping;
 mod stock_providers;

@@ -9,6 +9,7 @@ pub mod newcomers;
 pub mod pause;
 pub mod playbook;
 pub mod policy;
+pub mod rails;
 pub mod recommend;
 pub mod recommendation;
 pub mod setting;

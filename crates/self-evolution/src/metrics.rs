@@ -13,14 +13,16 @@ use shared::elasticsearch::ShippingCollector;
 use shared::engine::Handle;
 use shared::http::metrics::{counter, gauge, gauges};
 
+use crate::domain::change::Phase;
 use crate::domain::evolution::Evolution;
 use crate::domain::recommendation::Status;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 17] = [
     "http_server_request_duration_seconds",
     "self_evolution_analyses_total",
     "self_evolution_build_info",
+    "self_evolution_changes",
     "self_evolution_elasticsearch_documents_total",
     "self_evolution_elasticsearch_up",
     "self_evolution_endpoints",
@@ -33,6 +35,7 @@ pub const NAMES: [&str; 15] = [
     "self_evolution_rollbacks_total",
     "self_evolution_usage_events_recorded_total",
     "self_evolution_usage_events_total",
+    "self_evolution_verdicts_total",
 ];
 
 /// What became of the usage that was reported to this process.
@@ -98,6 +101,11 @@ impl Collector for ViewCollector {
         });
         let help = "Recommendations by status";
         gauges(encoder, "self_evolution_recommendations", help, "status", recommendations.into_iter())?;
+        let changes = Phase::ALL.map(|phase| {
+            let count = view.changes.iter().filter(|change| change.phase == phase).count();
+            (phase.as_str(), i64::try_from(count).unwrap_or(i64::MAX))
+        });
+        gauges(encoder, "self_evolution_changes", "Changes by phase", "phase", changes.into_iter())?;
         let endpoints = i64::try_from(view.endpoints).unwrap_or(i64::MAX);
         gauge(encoder, "self_evolution_endpoints", "Endpoints that are told apart", endpoints)?;
         let help = "Whether changes are held back";
@@ -111,6 +119,7 @@ impl Collector for ViewCollector {
             ),
             ("self_evolution_analyses", "Analyses since the first start", totals.analyses),
             ("self_evolution_optimizations_applied", "Changes made since the first start", totals.applied),
+            ("self_evolution_verdicts", "Changes judged since the first start", totals.judged),
             ("self_evolution_rollbacks", "Changes taken back since the first start", totals.rolled_back),
         ] {
             counter(encoder, name, help, number)?;

@@ -143,6 +143,10 @@ impl Phase {
         }
     }
 
+    /// Every phase.
+    pub const ALL: [Self; 6] =
+        [Self::Unjudged, Self::Settling, Self::Verifying, Self::Kept, Self::Inconclusive, Self::RolledBack];
+
     /// Whether a verdict is still to come.
     pub fn is_open(self) -> bool {
         match self {

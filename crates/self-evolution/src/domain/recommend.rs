@@ -81,6 +81,7 @@ fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option
         evidence: group.into_iter().take(MOST_EVIDENCE).map(|finding| finding.evidence).collect(),
         confidence,
         confidence_reason,
+        held_back: known.and_then(|known| known.held_back.clone()),
         changes,
         history: known.map(|known| known.history.clone()).unwrap_or_default(),
     })

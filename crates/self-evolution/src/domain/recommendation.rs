@@ -195,6 +195,9 @@ pub struct Recommendation {
     pub confidence: Confidence,
     /// Why so far.
     pub confidence_reason: String,
+    /// Why the daemon has not applied it by itself, where it may do so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
     /// What applying it would change, and what that would be from and to.
     pub changes: Vec<SettingChange>,
     /// What has happened to it, oldest first; the newest 20.
@@ -222,12 +225,6 @@ impl Recommendation {
     /// Whether it is about this issue of this service, whatever its day.
     pub fn is_like(&self, service: &str, detector: &str) -> bool {
         *self.target_service == *service && self.detector == detector
-    }
-
-    /// Whether a person, or a change that was taken back, has said no to it since then.
-    pub fn was_turned_down_since(&self, then: Timestamp) -> bool {
-        matches!(self.status, Status::RolledBack | Status::Dismissed)
-            && self.history.last().is_some_and(|step| step.at >= then)
     }
 
     /// Notes what has become of it.

@@ -77,6 +77,7 @@ impl State {
                 self.recommendations.change(id, |recommendation| {
                     recommendation.becomes(Status::Applied, at, change.result.details.clone());
                     recommendation.applied_at = Some(at);
+                    recommendation.held_back = None;
                     recommendation.changes.clone_from(&change.changes);
                 });
                 self.changes.put((**change).clone());

@@ -1,5 +1,6 @@
 //! When the window is analysed, and what follows from what was found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::clock::Timestamp;
@@ -8,8 +9,11 @@ use shared::engine::Decision;
 use super::super::change::Trigger;
 use super::super::detect::Finding;
 use super::super::fact::{Analysed, Fact};
+use super::super::policy::Policy;
+use super::super::rails::Rails;
 use super::super::recommend::{Basis, recommend};
-use super::super::recommendation::{Confidence, Priority, Recommendation, RecommendationId, Status};
+use super::super::recommendation::{Recommendation, Status};
+use super::super::state::State;
 use super::{Answer, Evolution, Work};
 
 /// A pending recommendation for which no analysis has found reason for so long is over.
@@ -119,34 +123,52 @@ impl Evolution {
         }
     }
 
-    /// Whether the same was taken back or dismissed within a day: another day does not make another answer.
-    fn was_turned_down(&self, recommendation: &Recommendation, now: Timestamp) -> bool {
-        let Recommendation { target_service, detector, .. } = recommendation;
-        let mut like = self.state.recommendations.iter().filter(|old| old.is_like(target_service, detector));
-        like.any(|old| old.was_turned_down_since(now - EXPIRES))
-    }
-
     /// Applies what a person has approved of, and, where the operator wants that, what matters much and is well founded.
     fn apply_what_may_be_applied(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
-        let may = |r: &Recommendation| {
-            let matters = r.priority >= Priority::High && r.confidence == Confidence::High;
-            let by_itself = || self.policy.auto_apply && matters && !self.was_turned_down(r, now);
-            r.status == Status::Pending && (r.is_approved || by_itself())
-        };
-        let wanted: Vec<RecommendationId> = self
-            .state
-            .recommendations
-            .in_order()
-            .into_iter()
-            .filter(|recommendation| may(recommendation))
-            .map(|recommendation| recommendation.id.clone())
-            .collect();
-        for id in wanted {
+        let pending = |r: &&Arc<Recommendation>| r.status == Status::Pending;
+        let all = self.state.recommendations.in_order();
+        let wanted: Vec<Arc<Recommendation>> = all.into_iter().filter(pending).cloned().collect();
+        for recommendation in wanted {
+            let held_back = if recommendation.is_approved {
+                None
+            } else if self.policy.auto_apply {
+                self.held_back(&recommendation, now)
+            } else {
+                continue;
+            };
             // What is refused now may be possible after the next analysis.
-            let applied = self.change_for(&id, Trigger::Automatic, now);
-            if let Ok(change) = applied {
-                self.record(decision, now, Fact::ChangeApplied(Box::new(change)));
-            }
+            let held_back =
+                held_back.or_else(|| match self.change_for(&recommendation.id, Trigger::Automatic, now) {
+                    Ok(change) => {
+                        self.record(decision, now, Fact::ChangeApplied(Box::new(change)));
+                        None
+                    }
+                    Err(refusal) => Some(refusal.to_string()),
+                });
+            self.note_what_holds_back(decision, &recommendation, held_back, now);
+        }
+    }
+
+    fn held_back(&self, recommendation: &Recommendation, now: Timestamp) -> Option<String> {
+        let Policy { shape, .. } = self.policy;
+        let State { changes, recommendations, window, .. } = &self.state;
+        let last_hour = window.counters_of(&recommendation.target_service, &shape.last_hour(now));
+        Rails { changes, recommendations, shape, now }.hold_back(recommendation, &last_hour)
+    }
+
+    /// Why the daemon does nothing is part of the recommendation.
+    fn note_what_holds_back(
+        &mut self,
+        decision: &mut Decision<Self>,
+        recommendation: &Recommendation,
+        held_back: Option<String>,
+        now: Timestamp,
+    ) {
+        let known =
+            self.state.recommendations.get(&recommendation.id).filter(|r| r.status == Status::Pending);
+        if let Some(known) = known.filter(|known| known.held_back != held_back) {
+            let recommendation = Box::new(Recommendation { held_back, ..known.clone() });
+            self.record(decision, now, Fact::Recommendation { recommendation });
         }
     }
 }

@@ -4,6 +4,7 @@ mod analysis;
 mod collecting;
 mod judging;
 mod life;
+mod rails;
 mod simulation;
 
 use std::collections::VecDeque;

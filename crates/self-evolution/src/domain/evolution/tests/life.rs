@@ -102,10 +102,11 @@ fn an_earlier_change_is_not_taken_back_from_under_a_later_one() {
 fn what_matters_is_applied_without_asking_only_where_the_operator_wants_that() {
     for (auto_apply, expected) in [(false, Status::Pending), (true, Status::Applied)] {
         let mut daemon = Daemon::new(Policy { auto_apply, ..policy() });
+        daemon.pass(HOUR / 2);
         daemon.see("critical", "/x", 40, 0.1, 500);
         daemon.see("medium", "/x", 40, 2.5, 200);
         daemon.see("thin", "/x", 20, 0.1, 500);
-        daemon.pass(HOUR);
+        daemon.pass(HOUR / 2);
         let view = daemon.core.view(daemon.now);
         let status = |service: &str| {
             let all = view.recommendations.in_order();

@@ -164,6 +164,5 @@ fn whatever_happens_what_is_published_is_what_was_applied_and_not_taken_back() {
         let verdicts = daemon.core.state.changes.iter().filter_map(|change| change.verdict.as_ref());
         outcomes.extend(verdicts.map(|verdict| verdict.outcome.as_str()));
     }
-    println!("{outcomes:?}");
     assert_eq!(outcomes.len(), 6, "every outcome was seen: {outcomes:?}");
 }

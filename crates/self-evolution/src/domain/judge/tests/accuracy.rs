@@ -21,7 +21,6 @@ fn an_unchanged_service_is_hardly_ever_found_better_or_worse() {
         for (deviation, spikes, limit) in [(0.1, 0.0, 0.002), (0.2, 0.03, 0.025), (0.5, 0.1, 0.05)] {
             let noise = Noise { autocorrelation, deviation, spikes };
             let wrong = outcomes(noise, 1.0, 300, &[Outcome::Better, Outcome::Worse]);
-            println!("{noise:?}: {:.1} % false", wrong * 100.0);
             assert!(wrong <= limit, "{noise:?}: {wrong}");
         }
     }
@@ -32,7 +31,6 @@ fn a_fifth_less_response_time_is_mostly_found() {
     for (autocorrelation, deviation, power) in [(0.0, 0.1, 0.85), (0.3, 0.1, 0.85), (0.6, 0.1, 0.6)] {
         let noise = Noise { autocorrelation, deviation, spikes: 0.03 };
         let found = outcomes(noise, 0.8, 200, &[Outcome::Better]);
-        println!("{noise:?}: {:.1} % found", found * 100.0);
         assert!(found >= power, "{noise:?}: {found}");
     }
 }

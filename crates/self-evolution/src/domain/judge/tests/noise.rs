@@ -1,6 +1,6 @@
 //! Services that do not exist: response times with long tails that resemble those of the minute before.
 
-use super::*;
+use super::Counters;
 
 /// Numbers that look random and are the same for the same seed (SplitMix64; Steele, Lea and Flood, 2014).
 struct Dice(u64);

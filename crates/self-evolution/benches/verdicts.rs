@@ -1,0 +1,60 @@
+//! How often a verdict on a change is wrong, how often a real gain is found, and what a verdict costs.
+//! `cargo bench --package self-evolution --bench verdicts`
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use self_evolution::domain::judge::{Objective, Outcome, Sample, Surroundings, judge};
+use self_evolution::domain::window::bucket::Counters;
+use shared::clock::Timestamp;
+
+#[path = "../src/domain/judge/tests/noise.rs"]
+mod noise;
+
+use noise::{Noise, minutes};
+
+/// Made-up services of each kind.
+const SERVICES: u64 = 10_000;
+
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+fn main() {
+    println!(
+        "{:>15} {:>9} {:>6} {:>12} {:>12} {:>12} {:>12}",
+        "autocorrelation", "deviation", "spikes", "kept, no gain", "false, all", "found, 20 %", "found, 30 %"
+    );
+    for autocorrelation in [0.0, 0.3, 0.6, 0.8] {
+        for (deviation, spikes) in [(0.1, 0.0), (0.1, 0.03), (0.2, 0.03), (0.5, 0.1)] {
+            let noise = Noise { autocorrelation, deviation, spikes };
+            let kept = part(noise, 1.0, &[Outcome::Better]);
+            let wrong = part(noise, 1.0, &[Outcome::Better, Outcome::Worse]);
+            let [fifth, third] = [0.8, 0.7].map(|factor| part(noise, factor, &[Outcome::Better]));
+            println!(
+                "{autocorrelation:>15} {deviation:>9} {spikes:>6} {:>10.2} % {:>10.2} % {:>10.1} % {:>10.1} %",
+                kept * 100.0,
+                wrong * 100.0,
+                fifth * 100.0,
+                third * 100.0
+            );
+        }
+    }
+    let noise = Noise { autocorrelation: 0.3, deviation: 0.2, spikes: 0.03 };
+    let began = Instant::now();
+    for seed in 0..1_000 {
+        black_box(outcome(noise, 0.8, seed));
+    }
+    println!("a verdict takes {:.3} ms", began.elapsed().as_secs_f64());
+}
+
+/// Which part of the services gets one of these outcomes, after a change that multiplies the response time.
+fn part(noise: Noise, factor: f64, wanted: &[Outcome]) -> f64 {
+    let hits = (0..SERVICES).filter(|seed| wanted.contains(&outcome(noise, factor, *seed)));
+    hits.count() as f64 / SERVICES as f64
+}
+
+fn outcome(noise: Noise, factor: f64, seed: u64) -> Outcome {
+    let all = minutes(noise, seed, 90, 60, factor);
+    let (before, after) = all.split_at(60);
+    let sample = |counters: &[Counters]| Sample::new(counters.iter().copied());
+    let (before, after) = (sample(before), sample(after));
+    judge(Objective::ResponseTime, &before, &after, Surroundings::default(), Timestamp::default()).outcome
+}

@@ -1,0 +1,147 @@
+//! What holds the daemon back from changing something on its own, however good the reason.
+//!
+//! A person who applies or approves is not held back by any of it. Every length is counted in buckets.
+
+use shared::clock::Timestamp;
+
+use super::change::{Change, Changes, Phase, Trigger};
+use super::recommendation::{Confidence, Kind, Priority, Recommendation, Recommendations, Status};
+use super::window::bucket::Counters;
+use super::window::shape::{HOUR, Shape, Slot};
+
+/// Changes that it makes within an hour at most, and within a day.
+const MOST_IN_AN_HOUR: usize = 4;
+const MOST_IN_A_DAY: usize = 12;
+const DAY: Slot = 24 * HOUR;
+/// A service is left alone for so long after a verdict or a rollback.
+const COOL_DOWN: Slot = 30;
+/// The same is not tried again for so long after it was taken back once, and twice; after the third time never.
+const AFTER_ROLLBACKS: [Slot; 2] = [HOUR, 4 * HOUR];
+/// What a person has turned down is not done for so long.
+const TURNED_DOWN: Slot = DAY;
+/// The least that there must be to gain: seconds that users wait in an hour, or errors in an hour.
+const LEAST_SECONDS: f64 = 60.0;
+const LEAST_ERRORS: f64 = 10.0;
+
+/// What the daemon knows when it is about to change something on its own.
+#[derive(Clone, Copy)]
+pub struct Rails<'a> {
+    /// Everything that was changed.
+    pub changes: &'a Changes,
+    /// Everything that was recommended.
+    pub recommendations: &'a Recommendations,
+    /// How time is divided.
+    pub shape: Shape,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Rails<'_> {
+    /// Why a recommendation is not applied without a person; none where it may be. `last_hour` is what was counted of the
+    /// service.
+    pub fn hold_back(&self, recommendation: &Recommendation, last_hour: &Counters) -> Option<String> {
+        let Recommendation { priority, confidence, target_service: service, .. } = recommendation;
+        if *priority < Priority::High {
+            return Some(format!("its priority is {}, and high is needed", priority.as_str()));
+        }
+        if *confidence != Confidence::High {
+            return Some(format!("its confidence is low: {}", recommendation.confidence_reason));
+        }
+        self.turned_down(recommendation)
+            .or_else(|| self.too_many())
+            .or_else(|| self.cools_down(service))
+            .or_else(|| self.taken_back(recommendation))
+            .or_else(|| too_little_to_gain(recommendation, last_hour))
+    }
+
+    fn is_within(&self, at: Timestamp, buckets: Slot) -> bool {
+        self.now.since(at) < self.shape.length(buckets)
+    }
+
+    fn turned_down(&self, recommendation: &Recommendation) -> Option<String> {
+        let Recommendation { target_service, detector, .. } = recommendation;
+        let mut like = self.recommendations.iter().filter(|old| old.is_like(target_service, detector));
+        let is_turned_down = like.any(|old| self.was_turned_down(old));
+        is_turned_down.then(|| "a person has turned it down within a day".to_owned())
+    }
+
+    /// A recommendation has another identity each day: another day does not make another answer.
+    fn was_turned_down(&self, recommendation: &Recommendation) -> bool {
+        let by_a_person = match recommendation.status {
+            Status::Dismissed => true,
+            Status::RolledBack => {
+                self.changes.of(&recommendation.id).is_some_and(|change| !is_automatic(change))
+            }
+            Status::Pending | Status::Applied | Status::Failed | Status::Expired => false,
+        };
+        let last = recommendation.history.last();
+        by_a_person && last.is_some_and(|step| self.is_within(step.at, TURNED_DOWN))
+    }
+
+    /// One is in the air at a time, and few are made.
+    fn too_many(&self) -> Option<String> {
+        let automatic = || self.changes.iter().filter(|change| change.trigger == Trigger::Automatic);
+        if let Some(open) = automatic().find(|change| change.phase.is_open()) {
+            let (service, id) = (&open.baseline.service, &open.recommendation_id);
+            return Some(format!("the change of {service} ({id}) is still being judged"));
+        }
+        let made = |buckets| automatic().filter(|change| self.is_within(change.applied_at, buckets)).count();
+        if made(HOUR) >= MOST_IN_AN_HOUR {
+            return Some(format!("{MOST_IN_AN_HOUR} changes were made within an hour"));
+        }
+        (made(DAY) >= MOST_IN_A_DAY).then(|| format!("{MOST_IN_A_DAY} changes were made within a day"))
+    }
+
+    fn cools_down(&self, service: &str) -> Option<String> {
+        let of_service = self.changes.iter().filter(|change| *change.baseline.service == *service);
+        let last = of_service.filter_map(|change| ended(change)).max()?;
+        self.is_within(last, COOL_DOWN).then(|| {
+            let until = last + self.shape.length(COOL_DOWN);
+            format!("its service is left alone until {until}, after the verdict on its last change")
+        })
+    }
+
+    /// How often the same was tried in vain since it last helped.
+    fn taken_back(&self, recommendation: &Recommendation) -> Option<String> {
+        let (service, detector) = (&recommendation.target_service, &recommendation.detector);
+        let like =
+            self.changes.iter().rev().filter(|change| change.recommendation.is_like(service, detector));
+        let in_vain: Vec<&Change> = like
+            .take_while(|change| change.phase != Phase::Kept)
+            .filter(|change| change.phase == Phase::RolledBack && is_automatic(change))
+            .map(|change| &**change)
+            .collect();
+        let last = in_vain.first().and_then(|change| ended(change))?;
+        let Some(wait) = in_vain.len().checked_sub(1).and_then(|again| AFTER_ROLLBACKS.get(again)) else {
+            let times = in_vain.len();
+            return Some(format!(
+                "quarantine: it was taken back {times} times; POST /approve/<id> tries again"
+            ));
+        };
+        self.is_within(last, *wait).then(|| {
+            let (times, until) = (in_vain.len(), last + self.shape.length(*wait));
+            format!("it was taken back ({times} of 2 times), and is not tried again before {until}")
+        })
+    }
+}
+
+fn is_automatic(change: &Change) -> bool {
+    change.rollback.as_ref().is_some_and(|rollback| rollback.trigger == Trigger::Automatic)
+}
+
+/// When the verdict on a change was found, or it was taken back.
+fn ended(change: &Change) -> Option<Timestamp> {
+    let judged = change.verdict.as_ref().map(|verdict| verdict.judged_at);
+    judged.max(change.rollback.as_ref().map(|rollback| rollback.rollback_time))
+}
+
+fn too_little_to_gain(recommendation: &Recommendation, last_hour: &Counters) -> Option<String> {
+    let improvement = recommendation.estimated_improvement;
+    let (gain, least, what) = match recommendation.r#type {
+        Kind::Performance | Kind::Scaling => {
+            (last_hour.sum * improvement, LEAST_SECONDS, "seconds of waiting")
+        }
+        Kind::Reliability => (last_hour.errors() as f64 * improvement, LEAST_ERRORS, "errors"),
+    };
+    (gain < least).then(|| format!("it would spare {gain:.1} {what} an hour, and {least:.0} are worth it"))
+}
