@@ -2,11 +2,10 @@
 //! `cargo bench --package self-evolution --bench verdicts`
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use self_evolution::domain::judge::{Objective, Outcome, Sample, Surroundings, judge};
 use self_evolution::domain::window::bucket::Counters;
-use shared::clock::Timestamp;
+use shared::clock::{Clock, Timestamp};
 
 #[path = "../src/domain/judge/tests/noise.rs"]
 mod noise;
@@ -38,11 +37,12 @@ fn main() {
         }
     }
     let noise = Noise { autocorrelation: 0.3, deviation: 0.2, spikes: 0.03 };
-    let began = Instant::now();
+    let clock = Clock::starting_after(Timestamp::default());
+    let began = clock.now();
     for seed in 0..1_000 {
         black_box(outcome(noise, 0.8, seed));
     }
-    println!("a verdict takes {:.3} ms", began.elapsed().as_secs_f64());
+    println!("a verdict takes {:.3} ms", clock.now().since(began).as_secs_f64());
 }
 
 /// Which part of the services gets one of these outcomes, after a change that multiplies the response time.

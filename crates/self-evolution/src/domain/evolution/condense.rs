@@ -19,10 +19,13 @@ pub(super) fn condense(facts: Vec<Fact>) -> Vec<Fact> {
             // Whatever it changes, usage before it was counted before, and usage after it afterwards.
             other @ (Fact::EvolutionStarted { .. }
             | Fact::EndpointFound { .. }
+            | Fact::EndpointFolded { .. }
             | Fact::RouteMerged { .. }
             | Fact::Analysed(_)
             | Fact::Recommendation { .. }
             | Fact::ChangeApplied(_)
+            | Fact::TrialBegan { .. }
+            | Fact::ChangeJudged(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }
             | Fact::Paused(_)
