@@ -16,6 +16,7 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::config::foundation::Foundation;
@@ -38,7 +39,7 @@ pub struct Config {
     /// What every daemon has: address, journal, access, outputs.
     pub foundation: Foundation,
     /// How services are watched and healed.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Who bears witness of our own network beside the services, as `host:port`.
     pub sentinels: Vec<String>,
     /// By which means each service of the policy is healed; one entry for every one of them.
@@ -124,7 +125,7 @@ impl Config {
         };
         let config = Self {
             foundation,
-            policy: Policy {
+            policy: Arc::new(Policy {
                 observe_first: seconds(&root, "HEALTH_CHECK_INTERVAL"),
                 max_in_flight: limits::in_flight(&watched.policies),
                 max_in_flight_per_host: limits::in_flight_per_host(&watched.policies),
@@ -132,7 +133,7 @@ impl Config {
                 dependencies,
                 fleet,
                 notifications: told.policy,
-            },
+            }),
             receivers: told.receivers,
             sentinels,
             platforms: watched.platforms,

@@ -7,6 +7,7 @@ mod docker;
 mod failure;
 mod grpc;
 mod http;
+mod plain;
 mod resolver;
 mod sentinel;
 mod tcp;
@@ -87,8 +88,9 @@ impl Probes {
         let reply: Reply = match probe {
             Probe::Http(probe) => probe.ask(elapsed).await,
             Probe::Tcp(probe) => probe.ask(elapsed).await.into(),
-            Probe::Grpc(probe) => probe.ask(elapsed).await.into(),
-            Probe::Docker(probe) => probe.ask().await.into(),
+            // Those that take much room take it elsewhere: thousands of the others are under way at once.
+            Probe::Grpc(probe) => Box::pin(probe.ask(elapsed)).await.into(),
+            Probe::Docker(probe) => Box::pin(probe.ask()).await.into(),
             Probe::Push => {
                 Answer::OwnFault("it posts heartbeats, and only the daemon hears them".into()).into()
             }
@@ -115,7 +117,7 @@ impl Probe {
     ) -> Result<Self, InvalidClient> {
         let dialer = || Dialer::new(service, Arc::clone(resolver));
         Ok(match &service.probe {
-            ProbeKind::Http => Self::Http(Box::new(HttpProbe::new(service, clients)?)),
+            ProbeKind::Http => Self::Http(Box::new(HttpProbe::new(service, clients, Arc::clone(resolver))?)),
             ProbeKind::Tcp => Self::Tcp(TcpProbe(dialer()?)),
             ProbeKind::Grpc { service: asked } => {
                 Self::Grpc(Box::new(GrpcProbe::new(dialer()?, asked.clone())?))

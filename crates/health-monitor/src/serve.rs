@@ -86,7 +86,7 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let (stop, stopped) = watch::channel(false);
     let events = Events::new(journal.reader(), journal.status(), stopped);
     let performer = Performer::new(Means::new(&config, Arc::clone(&clock))?, durations);
-    let supervisor = Supervisor::new(config.policy.clone(), clock.now());
+    let supervisor = Supervisor::new(Arc::clone(&config.policy), clock.now());
     let perform = performer.clone().into_perform();
     let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
     let shipping = match config.foundation.elasticsearch_enabled {

@@ -103,14 +103,15 @@ type Decided = Decision<Supervisor>;
 
 impl Supervisor {
     /// A supervisor that knows nothing yet.
-    pub fn new(policy: Policy, now: Timestamp) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>, now: Timestamp) -> Self {
+        let policy = policy.into();
         let services = policy.services.len();
         Self {
             schedule: Schedule::new(&policy, now),
             index: reconfigure::places(&policy),
             watches: vec![Watch::beginning(&policy, now); services],
             rollups: Rollups::new(&policy),
-            policy: Arc::new(policy),
+            policy,
             state: State::default(),
             latest: PagedVec::new(services),
             checks: Checks::default(),

@@ -9,6 +9,8 @@ use reqwest::{Certificate, Client, redirect};
 use super::resolver::{Bounded, SystemResolver};
 use crate::domain::policy::ServicePolicy;
 
+/// As whom we ask.
+pub(super) const USER_AGENT: &str = concat!("health-monitor/", env!("CARGO_PKG_VERSION"));
 /// Part of the time limit within which the connection must be there. The rest tells a host that cannot be
 /// reached from one that accepts and is silent.
 pub(super) const CONNECT_SHARE: f64 = 0.95;
@@ -76,7 +78,7 @@ fn client(demands: &Demands, resolver: Arc<SystemResolver>) -> Result<Client, In
     };
     let certificates = ca_file.as_deref().map(certificates).transpose().map_err(InvalidClient)?;
     let builder = Client::builder()
-        .user_agent(concat!("health-monitor/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .redirect(redirects)
         .no_proxy()
         .pool_max_idle_per_host(0)

@@ -1,5 +1,6 @@
 //! What the errors of a connection mean: whose fault they are, and in which words they are told.
 
+use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -32,6 +33,15 @@ pub(super) fn of_connection(error: &std::io::Error) -> Answer {
         return Answer::OwnFault(error.to_string());
     }
     Answer::NoConnection(in_words(error))
+}
+
+/// A connection that broke off.
+pub(super) fn broken(error: &(dyn Error + 'static)) -> Answer {
+    let causes = || std::iter::successors(Some(error), |error| (*error).source());
+    match causes().find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
+        Some(io) => of_connection(io),
+        None => Answer::NoConnection(causes().last().map_or_else(String::new, ToString::to_string)),
+    }
 }
 
 /// Errors of this host: without local network, addresses, descriptors or memory nothing can be said of others.

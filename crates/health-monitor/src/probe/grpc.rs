@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::client::InvalidClient;
 use super::dial::Dialer;
-use super::failure::{of_connection, unless_late};
+use super::failure::{broken, unless_late};
 use crate::domain::reading::Answer;
 
 /// Probes one gRPC server.
@@ -104,14 +104,5 @@ impl GrpcProbe {
             | Code::Unavailable
             | Code::DataLoss => Answer::NotServing(told),
         }
-    }
-}
-
-/// A connection that broke off.
-fn broken(error: &(dyn Error + 'static)) -> Answer {
-    let causes = || std::iter::successors(Some(error), |error| (*error).source());
-    match causes().find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
-        Some(io) => of_connection(io),
-        None => Answer::NoConnection(causes().last().map_or_else(String::new, ToString::to_string)),
     }
 }

@@ -1,15 +1,19 @@
 //! `GET` over HTTP or HTTPS: the status tells, and what else of the answer somebody asks for.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use reqwest::tls::TlsInfo;
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Url};
 use shared::clock::Timestamp;
 
 use super::client::{Clients, InvalidClient};
 use super::failure::{of_connection, of_name, unless_late};
-use super::resolver::Unresolved;
+use super::plain::Plain;
+use super::resolver::{SystemResolver, Unresolved};
 use crate::domain::expected::Expected;
 use crate::domain::policy::ServicePolicy;
 use crate::domain::reading::{Answer, Examined};
@@ -21,10 +25,16 @@ const KEPT_BODY: usize = 4 * 1024;
 
 /// Probes one address.
 pub(super) struct HttpProbe {
-    client: Client,
+    way: Way,
     url: Url,
     timeout: Duration,
     expected: Expected,
+}
+
+/// How it is asked. What needs TLS or follows redirects is left to a whole client.
+enum Way {
+    Plain(Plain),
+    Client(Client),
 }
 
 /// What came back, and the beginning of its body when it fails.
@@ -47,34 +57,81 @@ impl From<Answer> for Reply {
 
 impl HttpProbe {
     /// Services with the same demands on a client share it.
-    pub(super) fn new(service: &ServicePolicy, clients: &mut Clients) -> Result<Self, InvalidClient> {
+    pub(super) fn new(
+        service: &ServicePolicy,
+        clients: &mut Clients,
+        resolver: Arc<SystemResolver>,
+    ) -> Result<Self, InvalidClient> {
         let url = &service.probe_url;
-        let url = url.parse().map_err(|error| InvalidClient(format!("{url} is not a URL ({error})")))?;
-        let client = clients.of(service)?;
-        Ok(Self { client, url, timeout: service.timeout, expected: service.expected.clone() })
+        let url: Url = url.parse().map_err(|error| InvalidClient(format!("{url} is not a URL ({error})")))?;
+        let way = match url.scheme() == "http" && service.redirects == 0 {
+            true => Way::Plain(Plain::new(&url, service.timeout, resolver)?),
+            false => Way::Client(clients.of(service)?),
+        };
+        Ok(Self { way, url, timeout: service.timeout, expected: service.expected.clone() })
     }
 
     /// Asks once. `elapsed` gives the time since the probe began.
     pub(super) async fn ask(&self, elapsed: impl Fn() -> Duration) -> Reply {
         match tokio::time::timeout(self.timeout, self.fetch()).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => unless_late(failure(&error), self.timeout, elapsed()).into(),
+            Ok(Err(answer)) => unless_late(answer, self.timeout, elapsed()).into(),
             Err(_) => unless_late(Answer::Silent, self.timeout, elapsed()).into(),
         }
     }
 
-    async fn fetch(&self) -> reqwest::Result<Reply> {
-        let mut response = self.client.get(self.url.clone()).send().await?;
+    async fn fetch(&self) -> Result<Reply, Answer> {
+        match &self.way {
+            Way::Plain(plain) => plain.ask(async |response| self.read(response).await).await,
+            // A client has a future of its own, whose room a plain probe must not take.
+            Way::Client(client) => Box::pin(self.fetch_by(client)).await.map_err(|error| failure(&error)),
+        }
+    }
+
+    /// Reads the answer of a plain probe.
+    async fn read(&self, mut response: hyper::Response<Incoming>) -> Result<Reply, hyper::Error> {
         let status = response.status().as_u16();
-        let is_accepted = self.expected.statuses.contain(status);
+        let mut body = self.body(status);
+        while body.goes_on()
+            && let Some(frame) = response.frame().await
+        {
+            // Trailers are no body.
+            if let Ok(chunk) = frame?.into_data() {
+                body.take(&chunk);
+            }
+        }
+        Ok(self.reply(status, None, body))
+    }
+
+    async fn fetch_by(&self, client: &Client) -> reqwest::Result<Reply> {
+        let mut response = client.get(self.url.clone()).send().await?;
+        let status = response.status().as_u16();
         let certificate = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         let certificate_ends_at = certificate.and_then(end_of);
-        let keep = match (is_accepted, &self.expected.body) {
+        let mut body = self.body(status);
+        while body.goes_on()
+            && let Some(chunk) = response.chunk().await?
+        {
+            body.take(&chunk);
+        }
+        Ok(self.reply(status, certificate_ends_at, body))
+    }
+
+    /// What is to be read of the body of an answer with this status.
+    fn body(&self, status: u16) -> Body {
+        let keep = match (self.expected.statuses.contain(status), &self.expected.body) {
             (true, None) => 0,
             (true, Some(_)) => MAX_BODY,
             (false, _) => KEPT_BODY,
         };
-        let Body { mut kept, is_cut } = read(&mut response, keep).await?;
+        Body { keep, kept: Vec::new(), length: 0 }
+    }
+
+    /// What an answer says.
+    fn reply(&self, status: u16, certificate_ends_at: Option<Timestamp>, read: Body) -> Reply {
+        let is_accepted = self.expected.statuses.contain(status);
+        let is_cut = !read.goes_on();
+        let mut kept = read.kept;
         let body = match &self.expected.body {
             Some(expected) if is_accepted => expected.compare(&kept, is_cut),
             Some(_) | None => Ok(()),
@@ -87,28 +144,29 @@ impl HttpProbe {
             Answer::Status(status)
         };
         kept.truncate(KEPT_BODY);
-        Ok(Reply { answer, failing: fails.then_some(FailingBody { status, body: kept }) })
+        Reply { answer, failing: fails.then_some(FailingBody { status, body: kept }) }
     }
 }
 
-/// What was read of a body.
+/// A body that is read up to its limit, and whose beginning is kept.
 struct Body {
+    keep: usize,
     kept: Vec<u8>,
-    /// There is more of it, or there may be.
-    is_cut: bool,
+    /// So much was read.
+    length: usize,
 }
 
-/// Reads a body up to its limit and keeps its beginning.
-async fn read(response: &mut Response, keep: usize) -> reqwest::Result<Body> {
-    let (mut kept, mut length) = (Vec::new(), 0);
-    while length < MAX_BODY
-        && let Some(chunk) = response.chunk().await?
-    {
-        let room = keep - kept.len();
-        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        length += chunk.len();
+impl Body {
+    /// Whether more of it is read, if there is more.
+    fn goes_on(&self) -> bool {
+        self.length < MAX_BODY
     }
-    Ok(Body { is_cut: length >= MAX_BODY, kept })
+
+    fn take(&mut self, chunk: &[u8]) {
+        let room = self.keep - self.kept.len();
+        self.kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        self.length += chunk.len();
+    }
 }
 
 /// When a certificate (DER) ends. One that cannot be read has been trusted by the handshake nevertheless.
@@ -180,11 +238,22 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_millis(400);
 
+    /// What both ways to ask give, which must be the same.
     async fn reply_of(url: &str, expected: Expected) -> Reply {
         let demands = Demands { timeout: LIMIT, ..Demands::default() };
         let client = Clients::new(resolver()).with(demands).unwrap();
-        let probe = HttpProbe { client, url: url.parse().unwrap(), timeout: LIMIT, expected };
-        probe.ask(|| LIMIT).await
+        let url: Url = url.parse().unwrap();
+        let plain = Plain::new(&url, LIMIT, resolver()).unwrap();
+        let ask = async |way| {
+            HttpProbe { way, url: url.clone(), timeout: LIMIT, expected: expected.clone() }
+                .ask(|| LIMIT)
+                .await
+        };
+        let (plain, client) = (ask(Way::Plain(plain)).await, ask(Way::Client(client)).await);
+        assert_eq!(plain.answer, client.answer);
+        let body = |reply: &Reply| reply.failing.as_ref().map(|one| (one.status, one.body.clone()));
+        assert_eq!(body(&plain), body(&client));
+        plain
     }
 
     fn resolver() -> Arc<SystemResolver> {
@@ -201,12 +270,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).await;
-            let _ = stream.write_all(reply).await;
-            if stays {
-                std::future::pending::<()>().await;
+            let mut staying = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(reply).await;
+                staying.extend(stays.then_some(stream));
             }
         });
         format!("http://{address}/health")
@@ -250,11 +319,49 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 1024]).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
-            while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+            }
         });
         assert_eq!(answer_of(&url).await, Answer::Status(200));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_whole_however_it_is_framed() {
+        let chunked =
+            b"HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n3\r\nsor\r\n2\r\nry\r\n0\r\nx: y\r\n\r\n";
+        let early = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 500 No\r\ncontent-length: 5\r\n\r\nsorry";
+        let closed = b"HTTP/1.0 500 No\r\n\r\nsorry";
+        for reply in [&chunked[..], early, closed] {
+            let failing = reply_of(&peer(reply, false).await, Expected::default()).await.failing.unwrap();
+            assert_eq!((failing.status, &failing.body[..]), (500, &b"sorry"[..]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_answer() {
+        let url = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok", false).await;
+        assert!(matches!(answer_of(&url).await, Answer::NoConnection(_)));
+    }
+
+    #[tokio::test]
+    async fn a_plain_request_says_who_is_asked_for_what_and_by_whom() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url: Url = format!("http://{address}/ready?deep=1#x").parse().unwrap();
+        let plain = Plain::new(&url, LIMIT, resolver()).unwrap();
+        let asking = tokio::spawn(async move { plain.ask(async |_| Ok(())).await });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 1024];
+        let read = stream.read(&mut request).await.unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let expected = format!(
+            "GET /ready?deep=1 HTTP/1.1\r\nhost: {address}\r\naccept: */*\r\nuser-agent: health-monitor/{version}\r\n\r\n"
+        );
+        assert_eq!(String::from_utf8_lossy(&request[..read]), expected);
+        drop(stream);
+        assert!(matches!(asking.await.unwrap(), Err(Answer::NoConnection(_))));
     }
 }

@@ -167,7 +167,7 @@ impl Reloading {
     /// Nothing is decided by other settings without a record, so this waits for a journal that cannot be written. The
     /// means of both configurations are there meanwhile.
     async fn tell_the_core(&self, config: &Config) -> Result<(), Unhandled> {
-        let policy = Arc::new(config.policy.clone());
+        let policy = Arc::clone(&config.policy);
         loop {
             match self.parts.engine.ask(Event::Reconfigured { policy: Arc::clone(&policy) }).await {
                 Ok(_) => return Ok(()),
