@@ -1,6 +1,7 @@
 //! The HTTP API: the routes of the contract, and those beside them.
 
 mod bodies;
+mod calibration;
 mod changes;
 mod collect;
 mod configuration;
@@ -111,6 +112,7 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(changes::performance_baselines))
         .routes(routes!(changes::changes))
         .routes(routes!(changes::change))
+        .routes(routes!(calibration::calibration))
         .routes(routes!(settings::all_settings))
         .routes(routes!(settings::settings))
         .routes(routes!(settings::setting))

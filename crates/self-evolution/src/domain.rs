@@ -1,5 +1,6 @@
 //! The pure core: every decision of the daemon, as functions of state, event and time.
 
+pub mod calibration;
 pub mod change;
 pub mod detect;
 pub mod evolution;

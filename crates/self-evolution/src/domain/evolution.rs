@@ -203,6 +203,7 @@ impl Decider for Evolution {
             recommendations: self.state.recommendations.clone(),
             changes: self.state.changes.clone(),
             settings: self.state.settings.clone(),
+            calibration: self.state.calibration.clone(),
             analysed: self.state.analysed.clone(),
             run: self.runs.over,
             pause: self.state.pause.clone().filter(|pause| pause.holds(now)),

@@ -4,6 +4,7 @@
 
 use shared::clock::Timestamp;
 
+use super::calibration::Calibration;
 use super::change::{Change, Changes, Phase, Trigger};
 use super::recommendation::{Confidence, Kind, Priority, Recommendation, Recommendations, Status};
 use super::window::bucket::Counters;
@@ -30,6 +31,8 @@ pub struct Rails<'a> {
     pub changes: &'a Changes,
     /// Everything that was recommended.
     pub recommendations: &'a Recommendations,
+    /// What came of changes, by their kind.
+    pub calibration: &'a Calibration,
     /// How time is divided.
     pub shape: Shape,
     /// Now.
@@ -50,6 +53,7 @@ impl Rails<'_> {
         self.turned_down(recommendation)
             .or_else(|| self.too_many())
             .or_else(|| self.cools_down(service))
+            .or_else(|| self.calibration.distrust(&recommendation.detector))
             .or_else(|| self.taken_back(recommendation))
             .or_else(|| too_little_to_gain(recommendation, last_hour))
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 use shared::clock::Timestamp;
 
+use super::calibration::Calibration;
 use super::detect::Finding;
 use super::playbook;
 use super::recommendation::{Confidence, Recommendation, RecommendationId, Recommendations, Status};
@@ -24,6 +25,8 @@ pub struct Basis<'a> {
     pub known: &'a Recommendations,
     /// What services are told.
     pub settings: &'a Settings,
+    /// What came of changes like these.
+    pub calibration: &'a Calibration,
     /// The least improvement that is worth a recommendation.
     pub threshold: f64,
     /// The span that was looked at, in hours.
@@ -46,10 +49,11 @@ pub fn recommend(findings: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Ve
 fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option<Recommendation> {
     group.sort_by(|a, b| b.issue.severity.total_cmp(&a.issue.severity));
     let worst = group.first()?;
-    if worst.issue.prior_improvement < basis.threshold {
+    let (service, issue) = (Arc::clone(&worst.service), worst.issue.clone());
+    let estimate = basis.calibration.estimate(issue.name, &service, issue.prior_improvement);
+    if estimate.improvement < basis.threshold {
         return None;
     }
-    let (service, issue) = (Arc::clone(&worst.service), worst.issue.clone());
     let id = identity(&service, issue.name, now);
     let (confidence, confidence_reason) = confidence(&group);
     let known = basis.known.get(&id);
@@ -69,8 +73,9 @@ fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option
         target_service: service,
         description: issue.description,
         priority: issue.priority,
-        estimated_improvement: issue.prior_improvement,
-        improvement_method: "a constant: no change of this kind has been measured here yet".into(),
+        estimated_improvement: estimate.improvement,
+        improvement_method: estimate.method,
+        prior_improvement: issue.prior_improvement,
         status: known.map_or(Status::Pending, |known| known.status),
         is_approved: known.map_or(is_approved_of_before, |known| known.is_approved),
         created_at: known.map_or(now, |known| known.created_at),

@@ -174,6 +174,9 @@ pub struct Recommendation {
     pub estimated_improvement: f64,
     /// Where that number comes from.
     pub improvement_method: String,
+    /// The constant that it was worked out from.
+    #[serde(default)]
+    pub prior_improvement: f64,
     /// What has become of it.
     pub status: Status,
     /// Whether a person has approved of it.

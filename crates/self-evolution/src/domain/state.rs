@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
-use super::change::{Changes, Phase};
-use super::fact::{Analysed, Fact};
+use super::calibration::Calibration;
+use super::change::{Change, Changes, Phase, Rollback};
+use super::fact::{Analysed, Fact, Judged};
 use super::pause::Pause;
 use super::recommendation::{Recommendations, Status};
 use super::setting::{Delivery, Settings};
@@ -37,6 +38,9 @@ pub struct State {
     pub changes: Changes,
     /// What services are told.
     pub settings: Settings,
+    /// What came of changes, by their kind.
+    #[serde(default)]
+    pub calibration: Calibration,
     /// What the last analysis gave, and when.
     #[serde(default)]
     pub analysed: Option<(Timestamp, Analysed)>,
@@ -70,49 +74,57 @@ impl State {
                 self.analysed = Some((at, analysed.clone()));
             }
             Fact::Recommendation { recommendation } => self.recommendations.put((**recommendation).clone()),
-            Fact::ChangeApplied(change) => {
-                let id = &change.recommendation_id;
-                self.totals.applied += 1;
-                self.settings.publish(&change.baseline.service, &change.changes, at, Some(id));
-                self.recommendations.change(id, |recommendation| {
-                    recommendation.becomes(Status::Applied, at, change.result.details.clone());
-                    recommendation.applied_at = Some(at);
-                    recommendation.held_back = None;
-                    recommendation.changes.clone_from(&change.changes);
-                });
-                self.changes.put((**change).clone());
-            }
+            Fact::ChangeApplied(change) => self.applied(at, change),
             Fact::TrialBegan { recommendation_id, trial } => {
                 self.changes.update(recommendation_id, |change| {
                     change.phase = Phase::Verifying;
                     change.trial = Some(*trial);
                 })
             }
-            Fact::ChangeJudged(judged) => {
-                self.totals.judged += 1;
-                self.changes.update(&judged.recommendation_id, |change| {
-                    change.phase = judged.phase;
-                    change.verdict = Some(judged.verdict.clone());
-                });
-            }
-            Fact::ChangeRolledBack(rolled_back) => {
-                let rollback = &rolled_back.rollback;
-                let id = &rollback.recommendation_id;
-                self.totals.rolled_back += 1;
-                if let Some(change) = self.changes.of(id) {
-                    let inverse = change.inverse.clone();
-                    self.settings.publish(&rollback.service, &inverse, at, None);
-                }
-                self.recommendations.change(id, |recommendation| {
-                    recommendation.becomes(Status::RolledBack, at, rollback.reason.clone());
-                });
-                self.changes.roll_back(rollback.clone());
-            }
+            Fact::ChangeJudged(judged) => self.judged(judged),
+            Fact::ChangeRolledBack(rolled_back) => self.rolled_back(at, &rolled_back.rollback),
             Fact::SettingsDelivered { service, instance, version } => {
                 self.settings.deliver(service, instance, Delivery { version: *version, at });
             }
             Fact::Paused(pause) => self.pause = Some(pause.clone()),
             Fact::Resumed => self.pause = None,
         }
+    }
+
+    fn applied(&mut self, at: Timestamp, change: &Change) {
+        let id = &change.recommendation_id;
+        self.totals.applied += 1;
+        self.settings.publish(&change.baseline.service, &change.changes, at, Some(id));
+        self.recommendations.change(id, |recommendation| {
+            recommendation.becomes(Status::Applied, at, change.result.details.clone());
+            recommendation.applied_at = Some(at);
+            recommendation.held_back = None;
+            recommendation.changes.clone_from(&change.changes);
+        });
+        self.changes.put(change.clone());
+    }
+
+    fn judged(&mut self, judged: &Judged) {
+        self.totals.judged += 1;
+        if let Some(change) = self.changes.of(&judged.recommendation_id) {
+            self.calibration.learn(&change.recommendation, &judged.verdict);
+        }
+        self.changes.update(&judged.recommendation_id, |change| {
+            change.phase = judged.phase;
+            change.verdict = Some(judged.verdict.clone());
+        });
+    }
+
+    fn rolled_back(&mut self, at: Timestamp, rollback: &Rollback) {
+        let id = &rollback.recommendation_id;
+        self.totals.rolled_back += 1;
+        if let Some(change) = self.changes.of(id) {
+            let inverse = change.inverse.clone();
+            self.settings.publish(&rollback.service, &inverse, at, None);
+        }
+        self.recommendations.change(id, |recommendation| {
+            recommendation.becomes(Status::RolledBack, at, rollback.reason.clone());
+        });
+        self.changes.roll_back(rollback.clone());
     }
 }

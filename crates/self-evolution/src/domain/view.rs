@@ -2,6 +2,7 @@
 
 use shared::clock::Timestamp;
 
+use super::calibration::Calibration;
 use super::change::Changes;
 use super::fact::Analysed;
 use super::pause::Pause;
@@ -24,6 +25,8 @@ pub struct View {
     pub analysed: Option<(Timestamp, Analysed)>,
     /// The last analysis of this process that is over; they are numbered from 1.
     pub run: u64,
+    /// What came of changes, by their kind.
+    pub calibration: Calibration,
     /// Changes are held back.
     pub pause: Option<Pause>,
     /// Counts.

@@ -71,6 +71,7 @@ impl Evolution {
         let basis = Basis {
             known: &self.state.recommendations,
             settings: &self.state.settings,
+            calibration: &self.state.calibration,
             threshold: self.policy.threshold,
             window_hours: self.policy.shape.window_hours,
         };
@@ -151,9 +152,9 @@ impl Evolution {
 
     fn held_back(&self, recommendation: &Recommendation, now: Timestamp) -> Option<String> {
         let Policy { shape, .. } = self.policy;
-        let State { changes, recommendations, window, .. } = &self.state;
+        let State { changes, recommendations, calibration, window, .. } = &self.state;
         let last_hour = window.counters_of(&recommendation.target_service, &shape.last_hour(now));
-        Rails { changes, recommendations, shape, now }.hold_back(recommendation, &last_hour)
+        Rails { changes, recommendations, calibration, shape, now }.hold_back(recommendation, &last_hour)
     }
 
     /// Why the daemon does nothing is part of the recommendation.
