@@ -3,14 +3,14 @@
 
 use std::hint::black_box;
 
-use self_evolution::domain::judge::{Objective, Outcome, Sample, Surroundings, judge};
+use self_evolution::domain::judge::{Objective, Outcome, Sample, Surroundings, harm, judge};
 use self_evolution::domain::window::bucket::Counters;
 use shared::clock::{Clock, Timestamp};
 
 #[path = "../src/domain/judge/tests/noise.rs"]
 mod noise;
 
-use noise::{Noise, minutes};
+use noise::{Noise, failing_minutes, minutes};
 
 /// Made-up services of each kind.
 const SERVICES: u64 = 10_000;
@@ -36,6 +36,7 @@ fn main() {
             );
         }
     }
+    print_false_harm();
     let noise = Noise { autocorrelation: 0.3, deviation: 0.2, spikes: 0.03 };
     let clock = Clock::starting_after(Timestamp::default());
     let began = clock.now();
@@ -43,6 +44,25 @@ fn main() {
         black_box(outcome(noise, 0.8, seed));
     }
     println!("a verdict takes {:.3} ms", clock.now().since(began).as_secs_f64());
+}
+
+/// How often a service that fails as often as ever is found to be harmed, in any of 37 looks.
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+fn print_false_harm() {
+    println!("{:>15} {:>11} {:>9} {:>12}", "requests/minute", "error rate", "deviation", "false harm");
+    for (requests, rate) in [(10, 0.12), (10, 0.15), (20, 0.2), (10, 0.3), (200, 0.15)] {
+        for deviation in [0.0, 0.3, 0.5] {
+            let is_harmed = |seed: &u64| {
+                let all = failing_minutes(*seed, 97, requests, rate, deviation);
+                let (before, after) = all.split_at(60);
+                let sample = |counters: &[Counters]| Sample::new(counters.iter().copied(), counters.len());
+                let before = sample(before);
+                (1..=after.len()).any(|so_far| harm(&before, &sample(&after[..so_far])).is_some())
+            };
+            let wrong = (0..SERVICES / 5).filter(is_harmed).count() as f64 / (SERVICES / 5) as f64;
+            println!("{requests:>15} {rate:>11} {deviation:>9} {:>10.2} %", wrong * 100.0);
+        }
+    }
 }
 
 /// Which part of the services gets one of these outcomes, after a change that multiplies the response time.
@@ -54,7 +74,7 @@ fn part(noise: Noise, factor: f64, wanted: &[Outcome]) -> f64 {
 fn outcome(noise: Noise, factor: f64, seed: u64) -> Outcome {
     let all = minutes(noise, seed, 90, 60, factor);
     let (before, after) = all.split_at(60);
-    let sample = |counters: &[Counters]| Sample::new(counters.iter().copied());
+    let sample = |counters: &[Counters]| Sample::new(counters.iter().copied(), counters.len());
     let (before, after) = (sample(before), sample(after));
     judge(Objective::ResponseTime, &before, &after, Surroundings::default(), Timestamp::default()).outcome
 }

@@ -24,7 +24,7 @@ const EVENTS: &str = "self-evolution-events";
 /// The streams that facts are shipped into.
 pub const STREAMS: [Stream; 3] = [
     Stream { name: USAGE, properties: fields::usage, version: 1 },
-    Stream { name: OPTIMIZATIONS, properties: fields::optimizations, version: 1 },
+    Stream { name: OPTIMIZATIONS, properties: fields::optimizations, version: 2 },
     Stream { name: EVENTS, properties: fields::events, version: 1 },
 ];
 
@@ -158,7 +158,11 @@ fn judged(
     at: Timestamp,
     Judged { recommendation_id, service, verdict, phase }: &Judged,
 ) -> serde_json::Result<Value> {
-    let outcome = if *phase == Phase::Kept { "success" } else { "failure" };
+    let outcome = match phase {
+        Phase::Kept => "success",
+        Phase::Inconclusive => "unknown",
+        Phase::Unjudged | Phase::Settling | Phase::Verifying | Phase::RolledBack => "failure",
+    };
     let percent = |part: f64| part * 100.0;
     let head = head(at, "optimization", OPTIMIZATIONS, "verdict", Some(outcome));
     head.with(json!({

@@ -33,6 +33,8 @@ pub struct Rails<'a> {
     pub recommendations: &'a Recommendations,
     /// What came of changes, by their kind.
     pub calibration: &'a Calibration,
+    /// The least improvement that is worth a change.
+    pub threshold: f64,
     /// How time is divided.
     pub shape: Shape,
     /// Now.
@@ -40,8 +42,8 @@ pub struct Rails<'a> {
 }
 
 impl Rails<'_> {
-    /// Why a recommendation is not applied without a person; none where it may be. `last_hour` is what was counted of the
-    /// service.
+    /// Why a recommendation is not applied without a person; none where it may be. `last_hour` is what was counted at the
+    /// endpoints that it is about.
     pub fn hold_back(&self, recommendation: &Recommendation, last_hour: &Counters) -> Option<String> {
         let Recommendation { priority, confidence, target_service: service, .. } = recommendation;
         if *priority < Priority::High {
@@ -55,6 +57,7 @@ impl Rails<'_> {
             .or_else(|| self.cools_down(service))
             .or_else(|| self.calibration.distrust(&recommendation.detector))
             .or_else(|| self.taken_back(recommendation))
+            .or_else(|| self.expects_too_little(recommendation))
             .or_else(|| too_little_to_gain(recommendation, last_hour))
     }
 
@@ -105,25 +108,48 @@ impl Rails<'_> {
         })
     }
 
-    /// How often the same was tried in vain since it last helped.
-    fn taken_back(&self, recommendation: &Recommendation) -> Option<String> {
-        let (service, detector) = (&recommendation.target_service, &recommendation.detector);
+    fn expects_too_little(&self, recommendation: &Recommendation) -> Option<String> {
+        let expected = recommendation.estimated_improvement;
+        (expected < self.threshold).then(|| {
+            let (expected, threshold) = (expected * 100.0, self.threshold * 100.0);
+            format!("an improvement of {expected:.0} % is expected, and {threshold:.0} % are worth it")
+        })
+    }
+
+    /// Whether what was taken back by its verdict is offered again: once its time has come, or for a person to decide.
+    pub fn is_over(&self, recommendation: &Recommendation) -> bool {
+        let change = self.changes.of(&recommendation.id);
+        let is_ours = change.is_some_and(|change| is_automatic(change));
+        let waits = self.taken_back(recommendation).is_some_and(|_| !self.is_in_quarantine(recommendation));
+        recommendation.status == Status::RolledBack && is_ours && !waits
+    }
+
+    fn is_in_quarantine(&self, recommendation: &Recommendation) -> bool {
+        self.in_vain(recommendation).count() > AFTER_ROLLBACKS.len()
+    }
+
+    /// Changes of the same kind for the same service that were taken back by their verdicts since one last helped, the
+    /// newest first.
+    fn in_vain(&self, recommendation: &Recommendation) -> impl Iterator<Item = &Change> {
+        let Recommendation { target_service: service, detector, .. } = recommendation;
         let like =
-            self.changes.iter().rev().filter(|change| change.recommendation.is_like(service, detector));
-        let in_vain: Vec<&Change> = like
-            .take_while(|change| change.phase != Phase::Kept)
+            self.changes.iter().rev().filter(move |change| change.recommendation.is_like(service, detector));
+        like.take_while(|change| change.phase != Phase::Kept)
             .filter(|change| change.phase == Phase::RolledBack && is_automatic(change))
             .map(|change| &**change)
-            .collect();
-        let last = in_vain.first().and_then(|change| ended(change))?;
-        let Some(wait) = in_vain.len().checked_sub(1).and_then(|again| AFTER_ROLLBACKS.get(again)) else {
-            let times = in_vain.len();
+    }
+
+    /// How often the same was tried in vain since it last helped.
+    fn taken_back(&self, recommendation: &Recommendation) -> Option<String> {
+        let last = self.in_vain(recommendation).next().and_then(ended)?;
+        let times = self.in_vain(recommendation).count();
+        let Some(wait) = times.checked_sub(1).and_then(|again| AFTER_ROLLBACKS.get(again)) else {
             return Some(format!(
                 "quarantine: it was taken back {times} times; POST /approve/<id> tries again"
             ));
         };
         self.is_within(last, *wait).then(|| {
-            let (times, until) = (in_vain.len(), last + self.shape.length(*wait));
+            let until = last + self.shape.length(*wait);
             format!("it was taken back ({times} of 2 times), and is not tried again before {until}")
         })
     }

@@ -50,10 +50,11 @@ fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option
     group.sort_by(|a, b| b.issue.severity.total_cmp(&a.issue.severity));
     let worst = group.first()?;
     let (service, issue) = (Arc::clone(&worst.service), worst.issue.clone());
-    let estimate = basis.calibration.estimate(issue.name, &service, issue.prior_improvement);
-    if estimate.improvement < basis.threshold {
+    // By the constant: what is not offered because of what came of it could never be tried again.
+    if issue.prior_improvement < basis.threshold {
         return None;
     }
+    let estimate = basis.calibration.estimate(issue.name, &service, issue.prior_improvement);
     let id = identity(&service, issue.name, now);
     let (confidence, confidence_reason) = confidence(&group);
     let known = basis.known.get(&id);

@@ -2,7 +2,9 @@
 //!
 //! Every length is counted in buckets, so that it scales with their length.
 
-use std::collections::BTreeMap;
+mod beside;
+mod span;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,30 +12,26 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Changes, Trial};
 use super::judge::{
-    Comparison, LEAST_BUCKETS, LEAST_REQUESTS, Objective, Outcome, Sample, Surroundings, Verdict, harm, judge,
+    LEAST_BUCKETS, LEAST_REQUESTS, Objective, Outcome, Sample, Surroundings, Verdict, harm, judge,
 };
 use super::setting::{ServiceSettings, Settings};
-use super::statistics::shift::median;
 use super::window::Window;
-use super::window::bucket::Counters;
 use super::window::shape::{FINE, Shape, Slot};
+
+use span::Past;
 
 /// A change settles so long at least, and at most.
 const SETTLING: Range<Slot> = 5..10;
 /// It settles so long once every instance has it.
 const AFTER_DELIVERY: Slot = 2;
-/// The buckets before a change that it is compared with.
-const BEFORE: Slot = 60;
 /// The buckets of a trial, and of each prolongation.
 const TRIAL: Slot = 30;
-/// A trial ends so long after the change at the latest: what was before it is known by the bucket until then.
-const LATEST: Slot = FINE - BEFORE - 5;
+/// The time before a change is known by the bucket until it is this old, less a few for what comes late.
+const KNOWN: Slot = FINE - 5;
 /// So many buckets after the end of a trial its last reports have arrived.
 const LATE_REPORTS: Slot = 1;
-/// Services that were not touched and are looked at.
-const MOST_OTHERS: usize = 20;
-/// The chance of an accident above which another service has not moved.
-const MOVED: f64 = 0.05;
+/// A service that reports nothing for so many buckets is not waited for.
+const SILENT: Slot = 10;
 
 /// One change, and everything that its verdict depends on.
 #[derive(Clone, Copy)]
@@ -90,7 +88,8 @@ impl Case<'_> {
 
     /// The same trial with a later end, where too little was seen in it and more can still be compared.
     pub fn prolonged(&self, trial: Trial) -> Option<Trial> {
-        let latest = self.after(self.change.applied_at, LATEST);
+        let shape = self.shape();
+        let latest = shape.begin(self.past().first() + KNOWN);
         let until = self.after(trial.until, TRIAL).min(latest);
         (is_thin(&self.with_it(trial)) && until > trial.until).then_some(Trial { until, ..trial })
     }
@@ -104,14 +103,33 @@ impl Case<'_> {
         })
     }
 
-    /// Why the change is to be taken back at once.
-    pub fn harm(&self, now: Timestamp) -> Option<Verdict> {
-        let (shape, service) = (self.shape(), &self.change.baseline.service);
-        let all =
-            |within: &Range<Slot>| Sample::new(self.window.by_slot(service, within, |_| true).into_values());
-        let since = shape.slot(self.change.applied_at) + 1;
-        let reason = harm(&all(&self.slots_before()), &all(&(since..shape.slot(now))))?;
-        Some(self.without_numbers(Outcome::Harmful, format!("harmful: {reason}"), now))
+    /// Why the change is to be taken back at once: it does harm, or nobody can say any more what it does.
+    pub fn ends_early(&self, now: Timestamp) -> Option<Verdict> {
+        let (before, after) = (self.before_at_all_endpoints(), self.so_far(now));
+        if let Some(reason) = harm(&before, &after) {
+            return Some(self.without_numbers(Outcome::Harmful, format!("harmful: {reason}"), now));
+        }
+        let reason = self.another_change().or_else(|| self.silence(&before, now))?;
+        Some(self.without_numbers(Outcome::Inconclusive, format!("inconclusive: {reason}"), now))
+    }
+
+    /// Another change of the service that was taken back meanwhile.
+    fn another_change(&self) -> Option<String> {
+        let other = self.others_of_service().find(|other| {
+            other.rollback.as_ref().is_some_and(|rollback| rollback.rollback_time > self.change.applied_at)
+        })?;
+        Some(format!("the change {} of the same service was taken back meanwhile", other.recommendation_id))
+    }
+
+    /// A service that was never silent before, and is.
+    fn silence(&self, before: &Sample, now: Timestamp) -> Option<String> {
+        let shape = self.shape();
+        let (applied, now) = (shape.slot(self.change.applied_at), shape.slot(now));
+        let last = now.saturating_sub(SILENT).max(applied + 1)..now;
+        let was_never_silent = before.buckets().len() >= LEAST_BUCKETS && before.is_without_gaps();
+        let is_silent = || self.at_all_endpoints(&last).total().requests == 0;
+        (was_never_silent && last.len() >= SILENT as usize && is_silent())
+            .then(|| format!("nothing was reported for {SILENT} spans"))
     }
 
     /// A verdict that needs no comparison.
@@ -129,96 +147,28 @@ impl Case<'_> {
         Objective::of(self.change.recommendation.r#type)
     }
 
-    fn slots_before(&self) -> Range<Slot> {
-        let applied = self.shape().slot(self.change.applied_at);
-        applied.saturating_sub(BEFORE)..applied
+    /// Other changes of the same service.
+    fn others_of_service(&self) -> impl Iterator<Item = &Change> {
+        let of_service = |other: &&Arc<Change>| {
+            other.baseline.service == self.change.baseline.service
+                && (&other.recommendation_id, other.applied_at)
+                    != (&self.change.recommendation_id, self.change.applied_at)
+        };
+        self.changes.iter().filter(of_service).map(|other| &**other)
+    }
+
+    fn past(&self) -> Past {
+        Past::new(self.shape(), self.change.applied_at, self.others_of_service())
     }
 
     fn slots_with_it(&self, trial: Trial) -> Range<Slot> {
         let shape = self.shape();
         shape.slot(trial.since) + 1..shape.slot(trial.until)
     }
-
-    fn before(&self) -> Sample {
-        self.sample(&self.slots_before())
-    }
-
-    fn with_it(&self, trial: Trial) -> Sample {
-        self.sample(&self.slots_with_it(trial))
-    }
-
-    /// What was answered at the endpoints that the recommendation was about.
-    fn sample(&self, within: &Range<Slot>) -> Sample {
-        let evidence = &self.change.recommendation.evidence;
-        let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
-        Sample::new(self.window.by_slot(&self.change.baseline.service, within, is_wanted).into_values())
-    }
-
-    fn surroundings(&self, trial: Trial) -> Surroundings {
-        let mut others: Vec<f64> = self.others(trial).collect();
-        others.sort_by(f64::total_cmp);
-        Surroundings {
-            mix_distance: self.mix_distance(trial),
-            others: others.len(),
-            others_improvement: median(&others),
-        }
-    }
-
-    /// Half the sum of how far the part of each endpoint in all requests has moved (the distance in total variation).
-    fn mix_distance(&self, trial: Trial) -> f64 {
-        let service = &self.change.baseline.service;
-        let parts = |within: &Range<Slot>| -> BTreeMap<&str, f64> {
-            let requests = |endpoint: &Arc<str>| -> u64 {
-                let of = |series: &super::window::series::Series| {
-                    series.by_slot(within).map(|(_, counters)| counters.requests).sum()
-                };
-                self.window.series(service, endpoint).map_or(0, of)
-            };
-            let evidence = &self.change.recommendation.evidence;
-            let counts: BTreeMap<&str, u64> =
-                evidence.iter().map(|one| (&*one.endpoint, requests(&one.endpoint))).collect();
-            let all = counts.values().sum::<u64>().max(1) as f64;
-            counts.into_iter().map(|(endpoint, count)| (endpoint, count as f64 / all)).collect()
-        };
-        let (before, after) = (parts(&self.slots_before()), parts(&self.slots_with_it(trial)));
-        let moved = before.iter().map(|(endpoint, part)| (part - after.get(endpoint).unwrap_or(&0.0)).abs());
-        moved.sum::<f64>() / 2.0
-    }
-
-    /// By how much services improved meanwhile that were not touched; 0 for those that stayed as they were.
-    fn others(&self, trial: Trial) -> impl Iterator<Item = f64> {
-        let (before, after) = (self.slots_before(), self.slots_with_it(trial));
-        let began = self.shape().begin(before.start);
-        let own = &self.change.baseline.service;
-        let untouched = move |service: &&Arc<str>| {
-            *service != own && !self.changes.iter().any(|change| is_touched(change, service, began))
-        };
-        let moved = move |service: &Arc<str>| {
-            let sample = |within: &Range<Slot>| {
-                Sample::new(self.window.by_slot(service, within, |_| true).into_values())
-            };
-            let (before, after) = (sample(&before), sample(&after));
-            if is_thin(&before) || is_thin(&after) {
-                return None;
-            }
-            let Comparison { improvement, p_better, p_worse, .. } =
-                Comparison::new(self.objective(), &before, &after);
-            let has_moved = [p_better, p_worse].into_iter().flatten().any(|p| p < MOVED);
-            Some(if has_moved { improvement } else { 0.0 })
-        };
-        self.window.services().filter(untouched).filter_map(moved).take(MOST_OTHERS)
-    }
-}
-
-/// Whether a change of the service was made or taken back since then.
-fn is_touched(change: &Change, service: &str, since: Timestamp) -> bool {
-    let rolled_back = change.rollback.as_ref().is_some_and(|rollback| rollback.rollback_time >= since);
-    *change.baseline.service == *service && (change.applied_at >= since || rolled_back)
 }
 
 fn is_thin(sample: &Sample) -> bool {
-    let Counters { requests, .. } = *sample.total();
-    sample.buckets().len() < LEAST_BUCKETS || requests < LEAST_REQUESTS
+    sample.buckets().len() < LEAST_BUCKETS || sample.total().requests < LEAST_REQUESTS
 }
 
 /// When the last instance got a change, where no instance is known that still has the version before.

@@ -216,6 +216,14 @@ impl Window {
         slots
     }
 
+    /// The name that an endpoint has by now: others may have become one with it since.
+    pub fn name_now(&self, service: &str, endpoint: &Arc<str>) -> Arc<str> {
+        match self.services.get(service) {
+            Some(endpoints) => endpoints.routes.apply(endpoint),
+            None => Arc::clone(endpoint),
+        }
+    }
+
     /// Every service.
     pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
         self.services.keys()
@@ -246,7 +254,7 @@ impl Window {
     /// Counts recorded events.
     pub fn record(&mut self, at: Timestamp, recorded: &UsageRecorded) {
         let (shape, now) = (self.shape, self.shape.slot(at));
-        let oldest = shape.window(at).start;
+        let oldest = shape.oldest(at);
         for (key, events) in recorded.by_key() {
             let endpoints = Arc::make_mut(self.services.entry(Arc::clone(&key.0)).or_default());
             let series = Arc::make_mut(endpoints.series.entry(Arc::clone(&key.1)).or_default());
@@ -261,7 +269,7 @@ impl Window {
 
     /// Forgets what is older than the window, and endpoints of which nothing is left.
     pub fn age(&mut self, now: Timestamp) {
-        let (slot, oldest) = (self.shape.slot(now), self.shape.window(now).start);
+        let (slot, oldest) = (self.shape.slot(now), self.shape.oldest(now));
         self.services.retain(|_, endpoints| {
             let endpoints = Arc::make_mut(endpoints);
             endpoints.series.retain(|_, series| {

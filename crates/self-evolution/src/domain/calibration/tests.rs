@@ -9,10 +9,11 @@ const PRIOR: f64 = 0.3;
 /// The verdict on a change that takes away this part of the response time.
 fn verdict(improvement: f64) -> Verdict {
     let sample = |buckets: u32, mean: f64| {
-        Sample::new((0..buckets).map(|at| {
+        let counted = (0..buckets).map(|at| {
             let mean = mean * (1.0 + f64::from(at % 5) / 100.0);
             Counters { requests: 30, sum: mean * 30.0, ..Counters::default() }
-        }))
+        });
+        Sample::new(counted, buckets as usize)
     };
     let after = sample(30, 1.0 - improvement);
     judge(Objective::ResponseTime, &sample(60, 1.0), &after, Surroundings::default(), Timestamp::default())

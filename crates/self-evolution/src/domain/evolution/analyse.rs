@@ -12,8 +12,9 @@ use super::super::fact::{Analysed, Fact};
 use super::super::policy::Policy;
 use super::super::rails::Rails;
 use super::super::recommend::{Basis, recommend};
-use super::super::recommendation::{Recommendation, Status};
+use super::super::recommendation::{Evidence, Recommendation, Status};
 use super::super::state::State;
+use super::super::window::bucket::Counters;
 use super::{Answer, Evolution, Work};
 
 /// A pending recommendation for which no analysis has found reason for so long is over.
@@ -77,7 +78,14 @@ impl Evolution {
         };
         let found = recommend(findings, basis, now);
         let recommendations = found.iter().map(|recommendation| recommendation.id.clone()).collect();
-        for recommendation in found {
+        for mut recommendation in found {
+            if self.rails(now).is_over(&recommendation) {
+                recommendation.becomes(
+                    Status::Pending,
+                    now,
+                    "still found, and its time to be tried again has come",
+                );
+            }
             self.replace_older(&mut decision, &recommendation, now);
             self.record(
                 &mut decision,
@@ -152,9 +160,20 @@ impl Evolution {
 
     fn held_back(&self, recommendation: &Recommendation, now: Timestamp) -> Option<String> {
         let Policy { shape, .. } = self.policy;
-        let State { changes, recommendations, calibration, window, .. } = &self.state;
-        let last_hour = window.counters_of(&recommendation.target_service, &shape.last_hour(now));
-        Rails { changes, recommendations, calibration, shape, now }.hold_back(recommendation, &last_hour)
+        let mut last_hour = Counters::default();
+        for Evidence { endpoint, .. } in &recommendation.evidence {
+            let series = self.state.window.series(&recommendation.target_service, endpoint);
+            if let Some(series) = series {
+                last_hour.merge(&series.counters(&shape.last_hour(now)));
+            }
+        }
+        self.rails(now).hold_back(recommendation, &last_hour)
+    }
+
+    fn rails(&self, now: Timestamp) -> Rails<'_> {
+        let Policy { shape, threshold, .. } = self.policy;
+        let State { changes, recommendations, calibration, .. } = &self.state;
+        Rails { changes, recommendations, calibration, threshold, shape, now }
     }
 
     /// Why the daemon does nothing is part of the recommendation.

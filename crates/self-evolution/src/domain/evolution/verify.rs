@@ -14,24 +14,16 @@ use super::Evolution;
 const AWAY: u32 = 10;
 
 impl Evolution {
-    /// When something is to be done about a change of which the verdict is still to come.
+    /// When changes of which the verdict is still to come are looked after: once in each bucket.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        // Harm is looked for once in each bucket.
-        let next_bucket = self.policy.shape.begin(self.looked + 1);
-        let due = |id| {
-            let change = self.state.changes.of(id)?;
-            let case = self.case(change);
-            Some(match change.trial {
-                None => case.settles_at(),
-                Some(trial) => case.is_over_at(trial),
-            })
-        };
-        let dues = self.state.changes.open().filter_map(due);
-        dues.chain((self.state.changes.open().len() > 0).then_some(next_bucket)).min()
+        (self.state.changes.open().len() > 0).then(|| self.policy.shape.begin(self.looked + 1))
     }
 
     /// Looks after every change of which the verdict is still to come.
     pub(super) fn look_after_changes(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
+        if self.next_look().is_none_or(|next| now < next) {
+            return;
+        }
         let open: Vec<RecommendationId> = self.state.changes.open().cloned().collect();
         for id in open {
             if let Some(change) = self.state.changes.of(&id).cloned() {
@@ -43,8 +35,7 @@ impl Evolution {
 
     fn look_after(&mut self, decision: &mut Decision<Self>, change: &Change, now: Timestamp) {
         let case = self.case(change);
-        let is_new_bucket = self.looked < self.policy.shape.slot(now);
-        if let Some(verdict) = case.harm(now).filter(|_| is_new_bucket) {
+        if let Some(verdict) = case.ends_early(now) {
             return self.conclude(decision, change, verdict, now);
         }
         let trial = match change.trial {

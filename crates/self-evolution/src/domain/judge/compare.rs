@@ -32,18 +32,20 @@ impl Objective {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Sample {
     buckets: Vec<Counters>,
+    /// Buckets of the span, those without requests too.
+    span: usize,
     total: Counters,
 }
 
 impl Sample {
-    /// The buckets that have requests.
-    pub fn new(buckets: impl IntoIterator<Item = Counters>) -> Self {
+    /// The buckets of a span, which may leave out those without requests.
+    pub fn new(buckets: impl IntoIterator<Item = Counters>, span: usize) -> Self {
         let buckets: Vec<_> = buckets.into_iter().filter(|counters| counters.requests > 0).collect();
         let mut total = Counters::default();
         for counters in &buckets {
             total.merge(counters);
         }
-        Self { buckets, total }
+        Self { buckets, span, total }
     }
 
     /// Buckets with requests.
@@ -56,9 +58,29 @@ impl Sample {
         &self.total
     }
 
-    /// Requests in a bucket, on average over those that have any.
+    /// Whether requests were seen in nearly every bucket.
+    pub fn is_without_gaps(&self) -> bool {
+        self.buckets.len() * 10 >= self.span * 9
+    }
+
+    /// Requests in a bucket, on average.
     fn load(&self) -> f64 {
-        self.total.requests as f64 / self.buckets.len().max(1) as f64
+        self.total.requests as f64 / self.span.max(1) as f64
+    }
+
+    /// How many times more than by chance the number of errors varies from bucket to bucket, at least 1: Pearson's
+    /// statistic over its degrees of freedom (McCullagh and Nelder: Generalized linear models, 1989, section 4.5).
+    pub fn dispersion(&self) -> f64 {
+        let rate = self.total.error_rate().unwrap_or_default();
+        let freedom = self.buckets.len().saturating_sub(1);
+        if freedom == 0 || rate <= 0.0 || rate >= 1.0 {
+            return 1.0;
+        }
+        let off = |counters: &Counters| {
+            let requests = counters.requests as f64;
+            (counters.errors() as f64 - requests * rate).powi(2) / (requests * rate * (1.0 - rate))
+        };
+        (self.buckets.iter().map(off).sum::<f64>() / freedom as f64).max(1.0)
     }
 
     fn values(&self, objective: Objective) -> Vec<f64> {
@@ -104,7 +126,7 @@ pub struct Comparison {
     pub autocorrelation: f64,
     /// How many times larger than for independent buckets the variance was taken to be.
     pub variance_inflation: f64,
-    /// Requests in a bucket after, as a multiple of those before.
+    /// Requests in a bucket after, as a multiple of those before; 0 where nothing was seen before.
     pub load_ratio: f64,
 }
 
@@ -122,7 +144,10 @@ impl Comparison {
                     [shift.estimate, shift.high, shift.low].map(|shift| 1.0 - shift.exp())
                 })
             }
-            Objective::ErrorRate => fewer_errors(&before.total, &after.total, inflation),
+            Objective::ErrorRate => {
+                let dispersion = before.dispersion().max(after.dispersion());
+                fewer_errors(&before.total, &after.total, inflation * dispersion)
+            }
         };
         let chance = |of: fn(MannWhitney) -> f64| test.map(of);
         Self {
@@ -141,13 +166,14 @@ impl Comparison {
             p_worse: chance(|test| test.p_higher),
             autocorrelation: test.map_or(0.0, |test| test.autocorrelation),
             variance_inflation: inflation,
-            load_ratio: after.load() / before.load().max(f64::MIN_POSITIVE),
+            load_ratio: if before.load() > 0.0 { after.load() / before.load() } else { 0.0 },
         }
     }
 }
 
 /// Which part of the errors has gone, with the interval of 95 % confidence of a ratio of two rates (Katz and others:
 /// Obtaining confidence intervals for the risk ratio, 1978), half an error added to either side so that none is a number.
+/// The variance is that of independent errors times `inflation`.
 fn fewer_errors(before: &Counters, after: &Counters, inflation: f64) -> [f64; 3] {
     let rate = |counters: &Counters| {
         let (errors, requests) = (counters.errors() as f64 + 0.5, counters.requests as f64 + 0.5);
@@ -158,6 +184,7 @@ fn fewer_errors(before: &Counters, after: &Counters, inflation: f64) -> [f64; 3]
     let ratio = (rate_after / rate_before).ln();
     let observed = match (before.error_rate(), after.error_rate()) {
         (Some(before), Some(after)) if before > 0.0 => 1.0 - after / before,
+        (_, Some(0.0)) => 0.0,
         _ => 1.0 - ratio.exp(),
     };
     [observed, 1.0 - (ratio + reach).exp(), 1.0 - (ratio - reach).exp()]

@@ -10,8 +10,6 @@ const BAYES_FACTOR: f64 = 100.0;
 const ERROR_RATIO: f64 = 1.5;
 /// By how many points of the error rate it must have grown beside.
 const ERROR_POINTS: f64 = 0.01;
-/// A part of errors at which nobody waits for evidence, where there were fewer.
-const ERRORS: f64 = 0.25;
 /// Answers that must be there before errors are judged.
 const LEAST_ANSWERS: u64 = 20;
 /// How many times the response time, for so many buckets in a row, is too long.
@@ -21,17 +19,21 @@ const SLOW_BUCKETS: usize = 5;
 /// Why a change is taken back at once; none while there is no reason to. Looks at everything that the service answers,
 /// whatever the change is meant to improve.
 pub fn harm(before: &Sample, after: &Sample) -> Option<String> {
-    more_errors(before.total(), after.total()).or_else(|| slower(before, after))
+    more_errors(before, after).or_else(|| slower(before, after))
 }
 
-fn more_errors(before: &Counters, after: &Counters) -> Option<String> {
+fn more_errors(before: &Sample, after: &Sample) -> Option<String> {
+    // Errors come in bursts: so many of them say as much as one that comes by itself.
+    let dispersion = before.dispersion().max(after.dispersion());
+    let (before, after) = (before.total(), after.total());
     let (rate_before, rate_after) = (before.error_rate()?, after.error_rate()?);
     if after.requests < LEAST_ANSWERS || rate_after < rate_before * ERROR_RATIO {
         return None;
     }
-    let factor = ln_rates_differ((before.errors(), before.requests), (after.errors(), after.requests)).exp();
-    let is_evident = factor >= BAYES_FACTOR && rate_after - rate_before >= ERROR_POINTS;
-    (is_evident || rate_after >= ERRORS).then(|| {
+    let counts =
+        |counters: &Counters| (counters.errors() as f64 / dispersion, counters.requests as f64 / dispersion);
+    let factor = ln_rates_differ(counts(before), counts(after)).exp();
+    (factor >= BAYES_FACTOR && rate_after - rate_before >= ERROR_POINTS).then(|| {
         format!(
             "errors rose from {:.1} % of {} requests to {:.1} % of {} (Bayes factor {factor:.3e})",
             rate_before * 100.0,
@@ -47,7 +49,8 @@ fn slower(before: &Sample, after: &Sample) -> Option<String> {
     let last = after.buckets().len().checked_sub(SLOW_BUCKETS)?;
     let is_slow = |counters: &Counters| counters.mean().is_some_and(|now| now >= SLOWER * mean);
     after.buckets()[last..].iter().all(is_slow).then(|| {
-        let now = Sample::new(after.buckets()[last..].iter().copied()).total().mean().unwrap_or_default();
+        let last = after.buckets()[last..].iter().copied();
+        let now = Sample::new(last, SLOW_BUCKETS).total().mean().unwrap_or_default();
         format!(
             "the mean response time rose from {mean:.3} s to {now:.3} s for {SLOW_BUCKETS} spans in a row"
         )

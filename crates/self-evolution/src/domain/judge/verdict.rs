@@ -11,6 +11,10 @@ use super::{LEAST_BUCKETS, LEAST_IMPROVEMENT, LEAST_REQUESTS, SIGNIFICANCE};
 const LOAD: f64 = 2.0;
 /// Which part of the requests may have moved from one endpoint to another.
 const MIX: f64 = 0.2;
+/// Errors before a change below which nobody can say whether there are fewer.
+const LEAST_ERRORS: f64 = 5.0;
+/// Which part of the improvement there must be over all requests too: a few spans may be all that users wait for.
+const OVERALL: f64 = 0.25;
 /// By which part services that were not touched may have improved, or worsened, alike.
 const COMMON: f64 = 0.1;
 
@@ -103,7 +107,7 @@ pub fn judge(
     now: Timestamp,
 ) -> Verdict {
     let comparison = Comparison::new(objective, before, after);
-    let (outcome, reason) = doubt(&comparison, &surroundings).map_or_else(
+    let (outcome, reason) = doubt(objective, &comparison, &surroundings).map_or_else(
         || by_the_numbers(objective, &comparison),
         |reason| (Outcome::Inconclusive, format!("inconclusive: {reason}")),
     );
@@ -115,7 +119,7 @@ pub fn judge(
 }
 
 /// Why the two spans cannot be compared.
-fn doubt(comparison: &Comparison, surroundings: &Surroundings) -> Option<String> {
+fn doubt(objective: Objective, comparison: &Comparison, surroundings: &Surroundings) -> Option<String> {
     let Comparison { buckets_before, buckets_after, requests_before, requests_after, .. } = *comparison;
     for (when, buckets, requests) in
         [("before the change", buckets_before, requests_before), ("with it", buckets_after, requests_after)]
@@ -125,6 +129,12 @@ fn doubt(comparison: &Comparison, surroundings: &Surroundings) -> Option<String>
                 "{requests} requests in {buckets} spans were seen {when}, and a verdict needs {LEAST_REQUESTS} in {LEAST_BUCKETS}"
             ));
         }
+    }
+    let errors_before = comparison.error_rate_before * requests_before as f64;
+    if objective == Objective::ErrorRate && errors_before < LEAST_ERRORS {
+        return Some(format!(
+            "{errors_before:.0} errors were seen before the change: there is nothing to improve"
+        ));
     }
     let load = comparison.load_ratio;
     if !(1.0 / LOAD..=LOAD).contains(&load) {
@@ -145,14 +155,25 @@ fn doubt(comparison: &Comparison, surroundings: &Surroundings) -> Option<String>
 fn by_the_numbers(objective: Objective, comparison: &Comparison) -> (Outcome, String) {
     let is_rare = |p: Option<f64>| p.is_some_and(|p| p < SIGNIFICANCE);
     let Comparison { improvement, p_better, p_worse, .. } = *comparison;
-    let outcome = if is_rare(p_better) && improvement >= LEAST_IMPROVEMENT {
+    let overall = overall(objective, comparison);
+    let outcome = if is_rare(p_better) && improvement >= LEAST_IMPROVEMENT && overall >= OVERALL * improvement
+    {
         Outcome::Better
-    } else if is_rare(p_worse) && improvement <= -LEAST_IMPROVEMENT {
+    } else if is_rare(p_worse) && improvement <= -LEAST_IMPROVEMENT && overall <= OVERALL * improvement {
         Outcome::Worse
     } else {
         Outcome::NoGain
     };
     (outcome, in_words(outcome, objective, comparison))
+}
+
+/// The improvement over all requests, whichever spans they fell into.
+fn overall(objective: Objective, comparison: &Comparison) -> f64 {
+    let (before, after) = match objective {
+        Objective::ResponseTime => (comparison.mean_before, comparison.mean_after),
+        Objective::ErrorRate => (comparison.error_rate_before, comparison.error_rate_after),
+    };
+    if before > 0.0 { 1.0 - after / before } else { 0.0 }
 }
 
 fn in_words(outcome: Outcome, objective: Objective, comparison: &Comparison) -> String {
@@ -171,20 +192,20 @@ fn in_words(outcome: Outcome, objective: Objective, comparison: &Comparison) -> 
     let p = |p: Option<f64>| p.map_or_else(|| "no test".to_owned(), |p| format!("p = {p:.2e}"));
     let percent = |part: f64| format!("{:.0} %", part * 100.0);
     let (low, high) = (percent(improvement_low), percent(improvement_high));
+    let overall = format!("over all requests the {what} went from {before} to {after}");
+    let interval = format!("95 % interval {low} to {high}");
     match outcome {
-        Outcome::Better => format!(
-            "better: the {what} went from {before} to {after}, {} less (95 % interval {low} to {high}, {})",
-            percent(improvement),
-            p(p_better)
-        ),
+        Outcome::Better => {
+            format!("better: {} less {what} ({interval}, {}); {overall}", percent(improvement), p(p_better))
+        }
         Outcome::Worse => format!(
-            "worse: the {what} went from {before} to {after}, {} more (95 % interval of the improvement {low} to {high}, {})",
+            "worse: {} more {what} ({}; {interval} of the improvement); {overall}",
             percent(-improvement),
             p(p_worse)
         ),
         Outcome::NoGain | Outcome::Harmful | Outcome::Inconclusive | Outcome::NotDelivered => format!(
-            "no gain: the {what} went from {before} to {after}, an improvement of {} (95 % interval {low} to {high}, {}); \
-             {} and p < {SIGNIFICANCE} are needed",
+            "no gain: an improvement of {} ({interval}, {}), where {} with p < {SIGNIFICANCE}, and a quarter of it over all \
+             requests, are needed; {overall}",
             percent(improvement),
             p(p_better),
             percent(LEAST_IMPROVEMENT)

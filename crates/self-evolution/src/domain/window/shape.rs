@@ -64,6 +64,11 @@ impl Shape {
         first..self.slot(now) + LATE + 1
     }
 
+    /// The first slot that is kept: the window, and whatever changes are judged by, where that reaches further back.
+    pub fn oldest(self, now: Timestamp) -> Slot {
+        self.window(now).start.min(self.slot(now).saturating_sub(FINE))
+    }
+
     /// The slots of the last hour, or what stands for it with buckets of another length.
     pub fn last_hour(self, now: Timestamp) -> Range<Slot> {
         let now = self.slot(now);

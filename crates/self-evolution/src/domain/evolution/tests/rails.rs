@@ -111,7 +111,8 @@ fn try_in_vain(daemon: &mut Daemon) {
 
 #[test]
 fn what_did_not_help_is_tried_again_after_a_while_and_after_three_times_only_by_a_person() {
-    let mut daemon = Daemon::new(automatic());
+    let seldom = Duration::from_secs(7 * 24 * HOUR);
+    let mut daemon = Daemon::new(Policy { analysis_interval: seldom, ..automatic() });
     daemon.pass(12 * HOUR);
     daemon.fail(&["web"], 60);
     try_in_vain(&mut daemon);

@@ -1,6 +1,6 @@
 //! How often a verdict is wrong, over many made-up services.
 
-use super::noise::{Noise, minutes};
+use super::noise::{Noise, failing_minutes, minutes};
 use super::*;
 
 /// Which part of so many services gets one of these outcomes, after a change that multiplies the response time.
@@ -8,7 +8,8 @@ fn outcomes(noise: Noise, factor: f64, services: u64, wanted: &[Outcome]) -> f64
     let is_wanted = |seed: &u64| {
         let all = minutes(noise, *seed, 90, 60, factor);
         let (before, after) = all.split_at(60);
-        let found = verdict(&Sample::new(before.iter().copied()), &Sample::new(after.iter().copied()));
+        let found =
+            verdict(&Sample::new(before.iter().copied(), 60), &Sample::new(after.iter().copied(), 30));
         wanted.contains(&found.outcome)
     };
     (0..services).filter(is_wanted).count() as f64 / services as f64
@@ -32,5 +33,27 @@ fn a_fifth_less_response_time_is_mostly_found() {
         let noise = Noise { autocorrelation, deviation, spikes: 0.03 };
         let found = outcomes(noise, 0.8, 200, &[Outcome::Better]);
         assert!(found >= power, "{noise:?}: {found}");
+    }
+}
+
+/// Which part of so many services that fail as often as ever is found to be harmed, in any of 37 looks.
+fn false_harm(requests: u64, rate: f64, deviation: f64, services: u64) -> f64 {
+    let is_harmed = |seed: &u64| {
+        let all = failing_minutes(*seed, 97, requests, rate, deviation);
+        let (before, after) = all.split_at(60);
+        let before = Sample::new(before.iter().copied(), 60);
+        (1..=after.len())
+            .any(|so_far| harm(&before, &Sample::new(after[..so_far].iter().copied(), so_far)).is_some())
+    };
+    (0..services).filter(is_harmed).count() as f64 / services as f64
+}
+
+#[test]
+fn a_service_that_fails_as_often_as_ever_is_hardly_ever_found_harmed() {
+    for (requests, rate) in [(10, 0.12), (10, 0.15), (20, 0.2), (10, 0.3), (200, 0.15)] {
+        for (deviation, limit) in [(0.0, 0.01), (0.5, 0.025)] {
+            let wrong = false_harm(requests, rate, deviation, 200);
+            assert!(wrong <= limit, "{requests} requests, {rate}, {deviation}: {wrong}");
+        }
     }
 }

@@ -48,3 +48,20 @@ pub(super) fn minutes(noise: Noise, seed: u64, number: usize, changed: usize, fa
     };
     (0..number).map(minute).collect()
 }
+
+/// So many minutes of a service whose error rate swings from minute to minute, by `deviation` as a part of it.
+pub(super) fn failing_minutes(
+    seed: u64,
+    number: usize,
+    requests: u64,
+    rate: f64,
+    deviation: f64,
+) -> Vec<Counters> {
+    let mut dice = Dice(seed);
+    let minute = |_| {
+        let rate = (rate * (deviation * dice.normal() - deviation * deviation / 2.0).exp()).min(1.0);
+        let errors = (0..requests).filter(|_| dice.part() < rate).count() as u64;
+        Counters { requests, server_errors: errors, sum: 0.1 * requests as f64, ..Counters::default() }
+    };
+    (0..number).map(minute).collect()
+}
