@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::HttpUrl;
 use shared::elasticsearch::{Client, Credentials, ElasticsearchSettings, Shipping, Source, ship};
-use shared::journal::{Durability, Settings, Writer};
+use shared::journal::{Durability, Settings, Unshipped, Writer};
 
 use super::daemon::{Daemon, PATIENCE, QUICK, run};
 use super::search_server::{ADMIN, Kind, SearchServer, WRITER};
@@ -65,7 +65,7 @@ async fn recorded(daemon: &Daemon, settings: &ElasticsearchSettings) -> BTreeSet
         durability: Durability::Os,
         max_bytes: 1 << 30,
         retention: Duration::from_secs(86_400),
-        ships: true,
+        unshipped: Unshipped::MakesRoom,
     })
     .unwrap();
     let client = Client::new(settings).unwrap();

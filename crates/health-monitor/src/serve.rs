@@ -24,6 +24,7 @@ use shared::http::access::{Access, Role};
 use shared::http::events::Events;
 use shared::http::probes::Readiness;
 use shared::http::{self, Foundation, HttpMetrics};
+use shared::journal::Unshipped;
 use shared::shipping;
 use shared::telemetry;
 use tokio::sync::watch;
@@ -74,7 +75,7 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let Loading { config, warnings, effective } = loading;
     let hang_ups = daemon::hang_ups()?;
     descriptors::make_room(config.policy.max_in_flight);
-    let journal = open_journal(&config.foundation, RETENTION)?;
+    let journal = open_journal(&config.foundation, RETENTION, Unshipped::MakesRoom)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let (holds, configuration) =
         watch::channel(Arc::new(Holding::new(&SETTINGS, effective, &warnings, clock.now())));

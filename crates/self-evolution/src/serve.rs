@@ -17,6 +17,7 @@ use shared::http::access::Access;
 use shared::http::events::Events;
 use shared::http::probes::{Check, Readiness};
 use shared::http::{self, Foundation, HttpMetrics};
+use shared::journal::Unshipped;
 use shared::{shipping, telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -59,7 +60,7 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
     let Loading { config, warnings, effective } = loading;
     let hang_ups = daemon::hang_ups()?;
     let Config { foundation, policy } = &config;
-    let journal = open_journal(foundation, RETENTION)?;
+    let journal = open_journal(foundation, RETENTION, Unshipped::IsKept)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let holding = Holding::new(&SETTINGS, effective, &warnings, clock.now());
     let (holds, configuration) = watch::channel(Arc::new(holding));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shared::clock::{Clock, Timestamp};
-use shared::journal::{Durability, Settings, Writer};
+use shared::journal::{Durability, Settings, Unshipped, Writer};
 
 /// About the size of a failing probe's fact.
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ async fn measure(durability: Durability, facts: u32) -> Result<f64, Box<dyn std:
         durability,
         max_bytes: 2 * 1024 * 1024 * 1024,
         retention: Duration::from_secs(86_400),
-        ships: false,
+        unshipped: Unshipped::Nobodys,
     })?;
     let clock = Clock::starting_after(Timestamp::default());
     let start = clock.now();

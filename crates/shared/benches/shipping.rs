@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared::clock::{Clock, Timestamp};
 use shared::config::HttpUrl;
 use shared::elasticsearch::{Client, Document, ElasticsearchSettings, Shipping, Source, Stream, setup, ship};
-use shared::journal::{Durability, Settings, Writer};
+use shared::journal::{Durability, Settings, Unshipped, Writer};
 
 const FACTS: u64 = 200_000;
 /// About as many as a busy turn of the engine records.
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         durability: Durability::Os,
         max_bytes: 2 * 1024 * 1024 * 1024,
         retention: Duration::from_secs(86_400),
-        ships: true,
+        unshipped: Unshipped::MakesRoom,
     })?;
     let clock = Arc::new(Clock::starting_after(Timestamp::default()));
     for commit in 0..FACTS / A_COMMIT {

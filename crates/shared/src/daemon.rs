@@ -14,19 +14,23 @@ use crate::config::foundation::Foundation;
 use crate::engine::{Decider, Engine};
 use crate::http::probes::Readiness;
 use crate::http::{self, ServeSettings};
-use crate::journal::{self, JournalError, Writer};
+use crate::journal::{self, JournalError, Unshipped, Writer};
 
 pub use signals::hang_ups;
 
 /// Opens the journal, and tells what was done about a damaged one. Facts that a checkpoint covers are kept for
-/// `retention`.
-pub fn open_journal(settings: &Foundation, retention: Duration) -> Result<Writer, JournalError> {
+/// `retention`, and those that are still to be shipped as `unshipped` says.
+pub fn open_journal(
+    settings: &Foundation,
+    retention: Duration,
+    unshipped: Unshipped,
+) -> Result<Writer, JournalError> {
     let writer = Writer::open(&journal::Settings {
         directory: settings.data_dir.clone(),
         durability: settings.durability,
         max_bytes: settings.journal_max_bytes,
         retention,
-        ships: settings.elasticsearch_enabled,
+        unshipped: if settings.elasticsearch_enabled { unshipped } else { Unshipped::Nobodys },
     })?;
     if let Some(report) = &writer.status().borrow().salvaged {
         tracing::error!("{report}");

@@ -46,9 +46,20 @@ pub struct Settings {
     pub max_bytes: u64,
     /// Facts that the checkpoint covers are dropped when they are older than this.
     pub retention: Duration,
-    /// Whether facts are shipped elsewhere: those that are still to arrive are kept beyond their retention, up to
-    /// `max_bytes`.
-    pub ships: bool,
+    /// What becomes of facts that are still to be shipped elsewhere.
+    pub unshipped: Unshipped,
+}
+
+/// What becomes of facts that are still to be shipped elsewhere, once something has arrived there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unshipped {
+    /// Facts are shipped nowhere.
+    #[default]
+    Nobodys,
+    /// They are kept beyond their retention, and make room when `max_bytes` are in use: going on matters more.
+    MakesRoom,
+    /// They are kept, and nothing more is recorded when `max_bytes` are in use.
+    IsKept,
 }
 
 /// How the journal fares.

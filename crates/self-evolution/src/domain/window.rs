@@ -2,6 +2,7 @@
 //!
 //! What goes beyond a bound is counted under `{other}`, so that totals stay exact.
 
+mod blocks;
 pub mod bucket;
 pub mod histogram;
 mod packed;
@@ -262,7 +263,7 @@ impl Window {
                 series.record(now, shape.slot(event.at(at)), event.response_time, event.status_code);
             }
             if series.is_due(now) {
-                series.age(now, oldest);
+                series.age(now, oldest, shape.coarse());
             }
         }
     }
@@ -270,11 +271,12 @@ impl Window {
     /// Forgets what is older than the window, and endpoints of which nothing is left.
     pub fn age(&mut self, now: Timestamp) {
         let (slot, oldest) = (self.shape.slot(now), self.shape.oldest(now));
+        let coarse = self.shape.coarse();
         self.services.retain(|_, endpoints| {
             let endpoints = Arc::make_mut(endpoints);
             endpoints.series.retain(|_, series| {
                 let series = Arc::make_mut(series);
-                series.age(slot, oldest);
+                series.age(slot, oldest, coarse);
                 !series.is_empty()
             });
             !endpoints.series.is_empty()

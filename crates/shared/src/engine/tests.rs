@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::journal::{Durability, Settings};
+use crate::journal::{Durability, Settings, Unshipped};
 
 /// Counts what it is told, and has each number carried out.
 #[derive(Default)]
@@ -107,7 +107,7 @@ impl Running {
             durability: Durability::Os,
             max_bytes,
             retention: Duration::from_secs(3_600),
-            ships: false,
+            unshipped: Unshipped::Nobodys,
         };
         let journal = loop {
             match Writer::open(&settings) {
@@ -247,7 +247,7 @@ async fn room_is_taken_until_the_event_is_handled_although_its_caller_has_gone()
         durability: Durability::Os,
         max_bytes: ROOMY,
         retention: Duration::from_secs(3_600),
-        ships: false,
+        unshipped: Unshipped::Nobodys,
     };
     let journal = Writer::open(&settings).unwrap();
     let clock = Arc::new(Clock::starting_after(Timestamp::default()));

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::chunk::{compress, decompress, documents};
 use super::cursor::{self, Cursor, signed, unsigned};
-use super::{Durability, JournalError, Settings};
+use super::{Durability, JournalError, Settings, Unshipped};
 use crate::clock::Timestamp;
 
 /// The format that this version writes; `PRAGMA user_version` of the file.
@@ -30,7 +30,7 @@ pub(super) struct Store {
     cursor: Cursor,
     max_bytes: u64,
     retention: Duration,
-    ships: bool,
+    unshipped: Unshipped,
 }
 
 /// What a start has to read, in bytes.
@@ -67,7 +67,7 @@ impl Store {
             cursor.seq = next_seq - 1;
             cursor::write(&connection, cursor)?;
         }
-        let Settings { max_bytes, retention, ships, .. } = *settings;
+        let Settings { max_bytes, retention, unshipped, .. } = *settings;
         Ok(Self {
             connection,
             file,
@@ -77,7 +77,7 @@ impl Store {
             cursor,
             max_bytes,
             retention,
-            ships,
+            unshipped,
         })
     }
 
@@ -138,10 +138,13 @@ impl Store {
         outcome.map(drop).map_err(|error| self.failure(error))
     }
 
-    /// Deletes the oldest chunks that the checkpoint covers, an eighth of them at a time. Facts among them that
-    /// were still to be shipped are counted as dropped.
+    /// Deletes the oldest chunks that the checkpoint covers and that may make room, an eighth of them at a time. Facts
+    /// among them that were still to be shipped are counted as dropped.
     fn trim(&mut self) -> Result<usize, JournalError> {
-        let checkpoint = signed(self.checkpoint_seq);
+        let holds_unshipped = self.holds_unshipped();
+        let keeps = holds_unshipped && self.unshipped == Unshipped::IsKept;
+        let checkpoint =
+            signed(if keeps { self.checkpoint_seq.min(self.cursor.seq) } else { self.checkpoint_seq });
         let first: Option<i64> =
             self.connection.query_row("SELECT min(seq) FROM chunk", [], |row| row.get(0))?;
         let covered = first.map_or(0, |first| checkpoint - first + 1);
@@ -149,7 +152,7 @@ impl Store {
         let limit = (covered / 8).clamp(1, TRIM);
         let transaction = self.connection.transaction()?;
         let mut cursor = self.cursor;
-        if self.ships && cursor.has_arrived {
+        if holds_unshipped {
             let (facts, last): (i64, i64) = transaction.query_row(
                 &format!(
                     "SELECT coalesce(sum(facts), 0), coalesce(max(seq), 0) FROM chunk WHERE seq > ?3 AND seq IN ({oldest})"
@@ -172,7 +175,7 @@ impl Store {
 
     /// Whether somebody is known to want what has not been shipped.
     fn holds_unshipped(&self) -> bool {
-        self.ships && self.cursor.has_arrived
+        self.unshipped != Unshipped::Nobodys && self.cursor.has_arrived
     }
 
     /// How far the facts have been shipped.

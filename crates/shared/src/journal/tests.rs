@@ -25,7 +25,7 @@ fn settings(directory: &Path) -> Settings {
         durability: Durability::Disk,
         max_bytes: 64 * 1024 * 1024,
         retention: Duration::from_secs(30 * 86_400),
-        ships: false,
+        unshipped: Unshipped::Nobodys,
     }
 }
 
@@ -186,7 +186,7 @@ fn flip_a_bit(directory: &Path, seq: i64) {
 #[tokio::test]
 async fn what_is_still_to_be_shipped_is_saved_from_a_damaged_journal() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { ships: true, ..settings(directory.path()) };
+    let settings = Settings { unshipped: Unshipped::MakesRoom, ..settings(directory.path()) };
     let writer = Writer::open(&settings).unwrap();
     for n in 1..=10 {
         writer.append(at(n), &[fact(n)]).await.unwrap();
@@ -209,7 +209,7 @@ async fn what_is_still_to_be_shipped_is_saved_from_a_damaged_journal() {
 #[tokio::test]
 async fn numbers_that_are_given_anew_after_damage_are_shipped() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { ships: true, ..settings(directory.path()) };
+    let settings = Settings { unshipped: Unshipped::MakesRoom, ..settings(directory.path()) };
     let writer = Writer::open(&settings).unwrap();
     for n in 1..=10 {
         writer.append(at(n), &[fact(n)]).await.unwrap();
@@ -292,7 +292,7 @@ async fn what_was_recorded_can_be_read_after_any_chunk_while_more_is_written() {
 #[tokio::test]
 async fn how_far_facts_were_shipped_survives_a_restart_and_never_goes_back() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { ships: true, ..settings(directory.path()) };
+    let settings = Settings { unshipped: Unshipped::MakesRoom, ..settings(directory.path()) };
     let writer = Writer::open(&settings).unwrap();
     assert_eq!(writer.status().borrow().cursor, Cursor::default());
     for n in 0..3 {
@@ -320,9 +320,17 @@ async fn oldest(writer: &Writer) -> u64 {
 
 #[tokio::test]
 async fn facts_that_are_still_to_be_shipped_outlive_their_retention() {
-    for (ships, has_arrived, kept) in [(true, true, 3), (true, false, 21), (false, false, 21)] {
+    use Unshipped::{IsKept, MakesRoom, Nobodys};
+    for (unshipped, has_arrived, kept) in [
+        (MakesRoom, true, 3),
+        (IsKept, true, 3),
+        (MakesRoom, false, 21),
+        (IsKept, false, 21),
+        (Nobodys, false, 21),
+    ] {
         let directory = tempfile::tempdir().unwrap();
-        let settings = Settings { ships, retention: Duration::from_secs(10), ..settings(directory.path()) };
+        let settings =
+            Settings { unshipped, retention: Duration::from_secs(10), ..settings(directory.path()) };
         let writer = Writer::open(&settings).unwrap();
         for n in 0..30 {
             writer.append(at(n), &[fact(n)]).await.unwrap();
@@ -333,14 +341,41 @@ async fn facts_that_are_still_to_be_shipped_outlive_their_retention() {
         checkpoint(&writer, 0_u64).await.unwrap();
         // The newest is of second 29; chunk 20 is of second 19, the first that is young enough.
         let expected = if has_arrived { kept } else { kept - 1 };
-        assert_eq!(oldest(&writer).await, expected, "ships {ships}, has arrived {has_arrived}");
+        assert_eq!(oldest(&writer).await, expected, "{unshipped:?}, has arrived {has_arrived}");
     }
+}
+
+#[tokio::test]
+async fn what_is_kept_until_it_is_shipped_never_makes_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings =
+        Settings { unshipped: Unshipped::IsKept, max_bytes: 1 << 20, ..settings(directory.path()) };
+    let writer = Writer::open(&settings).unwrap();
+    writer.append(at(1), &[noise(1_000)]).await.unwrap();
+    writer.advance(1).await.unwrap();
+    let full = loop {
+        if let Err(error) = writer.append(at(2), &[noise(60_000)]).await {
+            break error;
+        }
+        // Everything is covered, so that the checkpoint would let it go.
+        let seq = writer.status().borrow().last_seq;
+        if let Err(error) = checkpoint(&writer, seq).await {
+            break error;
+        }
+    };
+    assert!(matches!(full, JournalError::Full { .. }), "{full}");
+    let status = writer.status().borrow().clone();
+    assert!(status.last_seq > 10, "{status:?}");
+    assert_eq!((status.cursor.dropped, oldest(&writer).await), (0, 2), "the one that has arrived made room");
+    writer.advance(status.last_seq - 2).await.unwrap();
+    writer.append(at(3), &[noise(60_000)]).await.expect("what has arrived makes room again");
 }
 
 #[tokio::test]
 async fn facts_that_had_to_make_room_before_they_were_shipped_are_counted() {
     let directory = tempfile::tempdir().unwrap();
-    let settings = Settings { ships: true, max_bytes: 1 << 20, ..settings(directory.path()) };
+    let settings =
+        Settings { unshipped: Unshipped::MakesRoom, max_bytes: 1 << 20, ..settings(directory.path()) };
     let writer = Writer::open(&settings).unwrap();
     writer.append(at(0), &[noise(1_000), noise(1_000)]).await.unwrap();
     writer.advance(1).await.unwrap();

@@ -95,13 +95,18 @@ impl Bucket {
         for whole in [requests, client_errors, server_errors] {
             writer.whole(whole);
         }
-        for float in [sum, sum_of_squares, min, max] {
-            writer.float(float);
-        }
+        writer.float(sum);
+        writer.float(sum_of_squares);
+        writer.seconds(min);
+        writer.seconds(max);
         let mut last = 0;
         for (cell, count) in self.times.cells() {
-            writer.whole(u64::from(cell - last));
-            writer.whole(u64::from(*count));
+            // Most cells have counted one, and it takes no byte to say so.
+            let is_more = *count != 1;
+            writer.whole(u64::from(cell - last) << 1 | u64::from(is_more));
+            if is_more {
+                writer.whole(u64::from(*count));
+            }
             last = *cell;
         }
         writer.into()
@@ -119,6 +124,29 @@ impl Bucket {
         let mut times = Histogram::default();
         let mut cell: Cell = 0;
         while !reader.is_at_end() {
+            let step = reader.whole()?;
+            cell = cell.checked_add((step >> 1).try_into().ok()?)?;
+            let count = if step & 1 == 0 { 1 } else { reader.whole()?.try_into().ok()? };
+            times.add(cell, count);
+        }
+        Some(Self { counters, times })
+    }
+
+    /// A bucket as versions before this one have packed it: every count, and every time at its full length.
+    pub(super) fn unpack_older(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        let counters = Counters {
+            requests: reader.whole()?,
+            client_errors: reader.whole()?,
+            server_errors: reader.whole()?,
+            sum: reader.float()?,
+            sum_of_squares: reader.float()?,
+            min: reader.float()?,
+            max: reader.float()?,
+        };
+        let mut times = Histogram::default();
+        let mut cell: Cell = 0;
+        while !reader.is_at_end() {
             cell = cell.checked_add(reader.whole()?.try_into().ok()?)?;
             times.add(cell, reader.whole()?.try_into().ok()?);
         }
@@ -132,8 +160,8 @@ impl Bucket {
             server_errors: reader.whole()?,
             sum: reader.float()?,
             sum_of_squares: reader.float()?,
-            min: reader.float()?,
-            max: reader.float()?,
+            min: reader.seconds()?,
+            max: reader.seconds()?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Numbers as few bytes: whole numbers at their own length (LEB128), floating-point ones as they are.
 
-use super::shape::Slot;
+/// Microseconds that take at most five bytes, and are no fewer as they are.
+const MOST_MICROS: f64 = (1_u64 << 35) as f64 - 1.0;
 
 /// Puts numbers one behind the other.
 #[derive(Default)]
@@ -22,11 +23,21 @@ impl Writer {
         self.bytes.extend_from_slice(&number.to_le_bytes());
     }
 
-    /// A packed bucket with its slot and its length in front.
-    pub(super) fn bucket(&mut self, slot: Slot, packed: &[u8]) {
-        self.whole(u64::from(slot));
-        self.whole(packed.len() as u64);
-        self.bytes.extend_from_slice(packed);
+    /// Seconds that are whole microseconds, as reported ones mostly are, as such; others as they are.
+    pub(super) fn seconds(&mut self, seconds: f64) {
+        let micros = (seconds * 1e6).round();
+        if (0.0..MOST_MICROS).contains(&micros) && micros / 1e6 == seconds {
+            self.whole(micros as u64 + 1);
+        } else {
+            self.whole(0);
+            self.float(seconds);
+        }
+    }
+
+    /// Bytes with their number in front.
+    pub(super) fn text(&mut self, bytes: &[u8]) {
+        self.whole(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
     }
 }
 
@@ -69,11 +80,18 @@ impl<'a> Reader<'a> {
         Some(f64::from_le_bytes(*bytes))
     }
 
-    pub(super) fn bucket(&mut self) -> Option<(Slot, &'a [u8])> {
-        let (slot, length) = (self.whole()?, self.whole()?);
-        let (packed, rest) = self.bytes.split_at_checked(usize::try_from(length).ok()?)?;
+    pub(super) fn seconds(&mut self) -> Option<f64> {
+        match self.whole()? {
+            0 => self.float(),
+            micros => Some((micros - 1) as f64 / 1e6),
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.whole()?).ok()?;
+        let (text, rest) = self.bytes.split_at_checked(length)?;
         self.bytes = rest;
-        Some((Slot::try_from(slot).ok()?, packed))
+        Some(text)
     }
 }
 
@@ -86,11 +104,14 @@ mod tests {
         let wholes = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX];
         let mut writer = Writer::default();
         wholes.iter().for_each(|whole| writer.whole(*whole));
+        let seconds = [0.0, 0.001, 3.25, 1.0 / 3.0, 3_600.0, 1e9, -1.0];
         writer.float(-0.1);
+        seconds.iter().for_each(|seconds| writer.seconds(*seconds));
         let bytes: Box<[u8]> = writer.into();
         let mut reader = Reader::new(&bytes);
         assert_eq!(wholes.map(|_| reader.whole()), wholes.map(Some));
         assert_eq!(reader.float(), Some(-0.1));
+        assert_eq!(seconds.map(|_| reader.seconds()), seconds.map(Some));
         assert!(reader.is_at_end());
         assert_eq!((reader.whole(), reader.float()), (None, None));
     }

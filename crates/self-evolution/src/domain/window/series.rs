@@ -2,28 +2,28 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
+use super::blocks::{Blocks, Packed};
 use super::bucket::{Bucket, Counters};
-use super::packed::{Reader, Writer};
-use super::shape::{COARSE, FINE, LATE, Slot};
+use super::shape::{COARSE, FINE, Slot};
 
-/// A bucket that changes no more, by the slot in which it begins.
-type Packed = (Slot, Box<[u8]>);
+mod written;
+
+/// How many slots a bucket stays open for: that of the moment, and the one before it, to which the last reports of a slot
+/// belong. What is later is added to the packed bucket, all of a slot together.
+const OPEN: Slot = 2;
 
 /// Buckets of one endpoint. A clone shares everything that changes no more.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Series {
-    /// Events may still arrive for these; in order.
+    /// Where requests are counted now; in order.
     open: VecDeque<(Slot, Bucket)>,
-    /// One slot each; in order.
-    fine: Arc<VecDeque<Packed>>,
-    /// [`COARSE`] slots each; in order.
-    coarse: Arc<VecDeque<Packed>>,
+    /// The slot in which open ones were packed last.
+    closed: Slot,
+    /// One slot each.
+    fine: Blocks,
+    /// Many slots each.
+    coarse: Blocks,
     /// Requests ever counted here.
     requests: u64,
     /// Some answer said that there is something under this path.
@@ -61,39 +61,39 @@ impl Series {
         self.requests
     }
 
-    /// Packs what is too old to change.
+    /// Packs what is not open any more.
     fn close(&mut self, now: Slot) {
-        while self.open.front().is_some_and(|(slot, _)| slot + LATE < now) {
-            if let Some((slot, bucket)) = self.open.pop_front() {
-                insert(Arc::make_mut(&mut self.fine), slot, &bucket);
-            }
+        if now == self.closed {
+            return;
+        }
+        self.closed = now;
+        while let Some((slot, bucket)) = self.open.pop_front_if(|(slot, _)| *slot + OPEN <= now) {
+            self.fine.add(slot..slot + 1, &bucket);
         }
     }
 
     /// Whether some of it is old enough to be coarsened.
     pub fn is_due(&self, now: Slot) -> bool {
-        self.fine.front().is_some_and(|(slot, _)| *slot < now.saturating_sub(FINE) / COARSE * COARSE)
+        self.fine.first().is_some_and(|slot| slot < now.saturating_sub(FINE) / COARSE * COARSE)
     }
 
-    /// Packs what is too old to change, coarsens what is old, and forgets what began before `oldest`.
-    pub fn age(&mut self, now: Slot, oldest: Slot) {
+    /// Packs what is not open any more, puts what is old into buckets of so many slots, and forgets what began before
+    /// `oldest`.
+    pub fn age(&mut self, now: Slot, oldest: Slot, coarse: Slot) {
         self.close(now);
-        // Whole coarse buckets only, so that none is touched twice.
-        let end = now.saturating_sub(FINE) / COARSE * COARSE;
-        if self.fine.front().is_some_and(|(slot, _)| *slot < end) {
-            let fine = Arc::make_mut(&mut self.fine);
-            let coarse = Arc::make_mut(&mut self.coarse);
-            while let Some((slot, packed)) = fine.pop_front_if(|(slot, _)| *slot < end) {
-                if let Some(bucket) = Bucket::unpack(&packed) {
-                    insert(coarse, slot / COARSE * COARSE, &bucket);
-                }
+        // So many at a time that a coarse bucket is not unpacked for each.
+        let old = self.fine.take_before(now.saturating_sub(FINE) / COARSE * COARSE);
+        let begin = |packed: &Packed<Box<[u8]>>| packed.slots.start / coarse * coarse;
+        for together in old.chunk_by(|a, b| begin(a) == begin(b)) {
+            let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
+            let mut whole = Bucket::default();
+            for bucket in together.iter().filter_map(|packed| Bucket::unpack(&packed.bytes)) {
+                whole.merge(&bucket);
             }
+            self.coarse.add(begin(first)..last.slots.end, &whole);
         }
-        for queue in [&mut self.fine, &mut self.coarse] {
-            if queue.front().is_some_and(|(slot, _)| *slot < oldest) {
-                Arc::make_mut(queue).retain(|(slot, _)| *slot >= oldest);
-            }
-        }
+        self.fine.take_before(oldest);
+        self.coarse.take_before(oldest);
     }
 
     /// Whether nothing is left in it.
@@ -104,8 +104,8 @@ impl Series {
     /// What was counted in buckets that lie within these slots as a whole.
     pub fn counters(&self, within: &Range<Slot>) -> Counters {
         let mut all = Counters::default();
-        for (_, packed) in self.packed(within) {
-            if let Some(counters) = Bucket::unpack_counters(packed) {
+        for packed in self.packed(within) {
+            if let Some(counters) = Bucket::unpack_counters(packed.bytes) {
                 all.merge(&counters);
             }
         }
@@ -126,7 +126,7 @@ impl Series {
     /// The same with the response times.
     pub fn total(&self, within: &Range<Slot>) -> Bucket {
         let mut all = Bucket::default();
-        for bucket in self.packed(within).filter_map(|(_, packed)| Bucket::unpack(packed)) {
+        for bucket in self.packed(within).filter_map(|packed| Bucket::unpack(packed.bytes)) {
             all.merge(&bucket);
         }
         for (_, bucket) in self.open.iter().filter(|(slot, _)| within.contains(slot)) {
@@ -135,10 +135,10 @@ impl Series {
         all
     }
 
-    fn packed(&self, within: &Range<Slot>) -> impl Iterator<Item = &Packed> {
-        let lies_within = |slot: Slot, slots: Slot| slot >= within.start && slot + slots <= within.end;
-        let coarse = self.coarse.iter().filter(move |(slot, _)| lies_within(*slot, COARSE));
-        coarse.chain(self.fine.iter().filter(move |(slot, _)| lies_within(*slot, 1)))
+    fn packed(&self, within: &Range<Slot>) -> impl Iterator<Item = Packed<&[u8]>> {
+        let lies_within =
+            |packed: &Packed<&[u8]>| packed.slots.start >= within.start && packed.slots.end <= within.end;
+        self.coarse.iter().chain(self.fine.iter()).filter(lies_within)
     }
 
     /// Adds everything that another one has counted.
@@ -149,10 +149,10 @@ impl Series {
                 Err(place) => self.open.insert(place, (*slot, bucket.clone())),
             }
         }
-        for (queue, others) in [(&mut self.fine, &other.fine), (&mut self.coarse, &other.coarse)] {
-            for (slot, packed) in others.iter() {
-                if let Some(bucket) = Bucket::unpack(packed) {
-                    insert(Arc::make_mut(queue), *slot, &bucket);
+        for (blocks, others) in [(&mut self.fine, &other.fine), (&mut self.coarse, &other.coarse)] {
+            for packed in others.iter() {
+                if let Some(bucket) = Bucket::unpack(packed.bytes) {
+                    blocks.add(packed.slots, &bucket);
                 }
             }
         }
@@ -164,9 +164,10 @@ impl Series {
     pub fn reslotted(&self, slot_of: impl Fn(Slot) -> Slot) -> Self {
         let mut series = Self { requests: self.requests, exists: self.exists, ..Self::default() };
         let packed = self.coarse.iter().chain(self.fine.iter());
-        let packed = packed.filter_map(|(slot, packed)| Some((*slot, Bucket::unpack(packed)?)));
+        let packed = packed.filter_map(|packed| Some((packed.slots.start, Bucket::unpack(packed.bytes)?)));
         for (slot, bucket) in packed.chain(self.open.iter().cloned()) {
-            insert(Arc::make_mut(&mut series.fine), slot_of(slot), &bucket);
+            let slot = slot_of(slot);
+            series.fine.add(slot..slot + 1, &bucket);
         }
         series
     }
@@ -177,71 +178,10 @@ pub fn says_nothing_is_there(status: u16) -> bool {
     matches!(status, 401 | 404 | 405)
 }
 
-/// Adds a bucket at its place.
-fn insert(queue: &mut VecDeque<Packed>, slot: Slot, bucket: &Bucket) {
-    let place = queue.partition_point(|(packed, _)| *packed < slot);
-    match queue.get_mut(place) {
-        Some((same, packed)) if *same == slot => {
-            let mut whole = Bucket::unpack(packed).unwrap_or_default();
-            whole.merge(bucket);
-            *packed = whole.pack();
-        }
-        Some(_) | None => queue.insert(place, (slot, bucket.pack())),
-    }
-}
-
-/// How a series is written: numbers, and all buckets as one text in base64.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    requests: u64,
-    exists: bool,
-    buckets: String,
-}
-
-impl Serialize for Series {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut writer = Writer::default();
-        for queue in [&self.coarse, &self.fine] {
-            writer.whole(queue.len() as u64);
-            queue.iter().for_each(|(slot, packed)| writer.bucket(*slot, packed));
-        }
-        self.open.iter().for_each(|(slot, bucket)| writer.bucket(*slot, &bucket.pack()));
-        let bytes: Box<[u8]> = writer.into();
-        Written { requests: self.requests, exists: self.exists, buckets: BASE64.encode(bytes) }
-            .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Series {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { requests, exists, buckets } = Written::deserialize(deserializer)?;
-        let bytes = BASE64.decode(buckets).map_err(serde::de::Error::custom)?;
-        let series = Self { requests, exists, ..Self::default() };
-        series.with_buckets(&bytes).ok_or_else(|| serde::de::Error::custom("buckets that are cut off"))
-    }
-}
-
-impl Series {
-    fn with_buckets(mut self, bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(bytes);
-        for queue in [&mut self.coarse, &mut self.fine] {
-            let queue = Arc::make_mut(queue);
-            for _ in 0..reader.whole()? {
-                let (slot, packed) = reader.bucket()?;
-                queue.push_back((slot, packed.into()));
-            }
-        }
-        while !reader.is_at_end() {
-            let (slot, packed) = reader.bucket()?;
-            self.open.push_back((slot, Bucket::unpack(packed)?));
-        }
-        Some(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::window::shape::LATE;
 
     /// One request in every slot, each answered in as many seconds as its slot's number has left over by 7.
     fn steady(slots: Range<Slot>) -> Series {
@@ -258,22 +198,23 @@ mod tests {
         for now in 1_000..3_000 {
             series.record(now, now, 0.25, if now % 10 == 0 { 500 } else { 200 });
             series.record(now, now - LATE, 0.75, 200);
-            series.age(now, 0);
+            series.age(now, 0, COARSE);
         }
         let all = series.total(&(0..3_000));
         assert_eq!((all.counters.requests, all.counters.errors()), (4_000, 200));
         assert!((all.counters.sum - 2_000.0).abs() < 1e-6, "{}", all.counters.sum);
         assert_eq!(all.counters, series.counters(&(0..3_000)));
-        assert!(series.fine.len() < (FINE + COARSE) as usize + 1 && series.coarse.len() < 130);
+        let (fine, coarse) = (series.fine.iter().count(), series.coarse.iter().count());
+        assert!(fine < (FINE + COARSE) as usize + 1 && coarse < 130, "{fine} and {coarse}");
     }
 
     #[test]
     fn what_began_before_the_window_is_forgotten() {
         let mut series = steady(0..1_000);
-        series.age(1_000, 930);
+        series.age(1_000, 930, COARSE);
         let kept = series.total(&(0..1_000)).counters.requests;
         assert_eq!(kept, 70);
-        series.age(3_000, 2_900);
+        series.age(3_000, 2_900, COARSE);
         assert!(series.is_empty());
         assert_eq!(series.requests(), 1_000, "how much there ever was is still known");
     }
@@ -281,7 +222,7 @@ mod tests {
     #[test]
     fn only_whole_buckets_within_the_slots_count() {
         let mut series = steady(0..1_000);
-        series.age(1_000, 0);
+        series.age(1_000, 0, COARSE);
         assert_eq!(series.counters(&(990..1_000)).requests, 10);
         let coarse = series.counters(&(100..220)).requests;
         assert_eq!(coarse, 105, "from 105, where a coarse bucket begins, to 210, where another ends");
@@ -290,11 +231,39 @@ mod tests {
     #[test]
     fn a_series_is_read_back_as_it_was_written() {
         let mut series = steady(0..900);
-        series.age(900, 0);
+        series.age(900, 0, COARSE);
         let json = serde_json::to_string(&series).unwrap();
         assert_eq!(serde_json::from_str::<Series>(&json).unwrap(), series);
-        let cut = json.replace("\"buckets\":\"", "\"buckets\":\"////");
+        let cut = json.replace("\"blocks\":\"", "\"blocks\":\"////");
         assert!(serde_json::from_str::<Series>(&cut).is_err());
+    }
+
+    #[test]
+    fn a_window_of_very_many_slots_has_no_more_buckets_than_another() {
+        let (coarse, window) = (900, 86_400);
+        let mut series = Series::default();
+        for now in 0..window {
+            series.record(now, now, 0.25, 200);
+            if series.is_due(now) {
+                series.age(now, 0, coarse);
+            }
+            let all = 0..now + LATE + 1;
+            assert!(now % 997 > 0 || series.counters(&all).requests == u64::from(now) + 1, "{now}");
+        }
+        let (fine, coarse) = (series.fine.iter().count(), series.coarse.iter().count());
+        assert!(fine < (FINE + COARSE) as usize + 1 && coarse <= 96, "{fine} and {coarse}");
+    }
+
+    #[test]
+    fn late_requests_of_a_slot_that_is_packed_are_counted_in_it() {
+        let mut series = steady(0..50);
+        for _ in 0..1_000 {
+            series.record(50, 42, 0.5, 500);
+        }
+        assert_eq!(series.counters(&(42..43)).requests, 1_001);
+        series.record(51, 51, 0.5, 200);
+        assert_eq!(series.counters(&(42..43)).requests, 1_001, "it is packed again");
+        assert_eq!((series.open.len(), series.counters(&(0..60)).requests), (1, 1_051));
     }
 
     #[test]

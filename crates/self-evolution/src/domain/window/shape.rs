@@ -11,8 +11,11 @@ pub type Slot = u32;
 
 /// Fine buckets that are kept: 3 hours of minutes.
 pub const FINE: Slot = 180;
-/// Fine buckets that make a coarse one: 15 minutes.
+/// Fine buckets that make a coarse one of a window of a day: 15 minutes. No coarse bucket has fewer.
 pub const COARSE: Slot = 15;
+/// Coarse buckets that a window has at most: those of a day. A longer window, or one of shorter buckets, has longer ones,
+/// so that memory and checkpoints do not grow with it.
+const MOST_COARSE: Slot = 96;
 /// How many buckets late, or early, an event may be: 10 minutes.
 pub const LATE: Slot = 10;
 /// The buckets of an hour, over which baselines are taken.
@@ -48,6 +51,14 @@ impl Shape {
     /// The length of so many buckets.
     pub fn length(self, buckets: Slot) -> Duration {
         Duration::from_secs(u64::from(self.bucket_seconds) * u64::from(buckets))
+    }
+
+    /// The buckets that make a coarse one.
+    pub fn coarse(self) -> Slot {
+        let seconds = u64::from(self.window_hours) * 3_600;
+        let slots = seconds.div_ceil(u64::from(self.bucket_seconds.max(1)));
+        let times = slots.div_ceil(u64::from(MOST_COARSE * COARSE)).max(1);
+        COARSE.saturating_mul(Slot::try_from(times).unwrap_or(Slot::MAX))
     }
 
     /// How late, or early, an event may be.
@@ -89,6 +100,15 @@ mod tests {
         assert!(shape.begin(window.start) >= begin);
         assert!(shape.begin(window.start) < begin + Duration::from_secs(60));
         assert!(window.contains(&shape.slot(now)));
+    }
+
+    #[test]
+    fn a_coarse_bucket_is_as_long_as_it_takes_for_ninety_six_to_make_a_window() {
+        for (bucket_seconds, window_hours, expected) in
+            [(60, 24, 15), (60, 1, 15), (60, 168, 105), (1, 24, 900)]
+        {
+            assert_eq!(Shape { bucket_seconds, window_hours }.coarse(), expected);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Durability, Settings, Writer};
+use super::super::{Durability, Settings, Unshipped, Writer};
 use super::*;
 use crate::clock::Timestamp;
 
@@ -16,7 +16,7 @@ fn open(directory: &std::path::Path) -> Writer {
         durability: Durability::Disk,
         max_bytes: 64 * 1_024 * 1_024,
         retention: Duration::from_secs(60),
-        ships: false,
+        unshipped: Unshipped::Nobodys,
     })
     .unwrap()
 }
