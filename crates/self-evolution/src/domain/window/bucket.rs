@@ -1,6 +1,6 @@
 //! What was seen of one endpoint within one span of time: exact counters, and a histogram of response times.
 
-use super::histogram::{Cell, Histogram};
+use super::histogram::{Cell, Histogram, Tally};
 use super::packed::{Reader, Writer};
 
 /// Counters that add up exactly.
@@ -119,17 +119,22 @@ impl Bucket {
 
     /// A packed bucket; none when the bytes are not one.
     pub(super) fn unpack(bytes: &[u8]) -> Option<Self> {
+        let mut times = Histogram::default();
+        let counters = Self::read(bytes, |cell, count| times.add(cell, count))?;
+        Some(Self { counters, times })
+    }
+
+    /// Hands the cells of a packed bucket on, and gives its counters; none when the bytes are not one.
+    fn read(bytes: &[u8], mut each: impl FnMut(Cell, u32)) -> Option<Counters> {
         let mut reader = Reader::new(bytes);
         let counters = Self::counters(&mut reader)?;
-        let mut times = Histogram::default();
         let mut cell: Cell = 0;
         while !reader.is_at_end() {
             let step = reader.whole()?;
             cell = cell.checked_add((step >> 1).try_into().ok()?)?;
-            let count = if step & 1 == 0 { 1 } else { reader.whole()?.try_into().ok()? };
-            times.add(cell, count);
+            each(cell, if step & 1 == 0 { 1 } else { reader.whole()?.try_into().ok()? });
         }
-        Some(Self { counters, times })
+        Some(counters)
     }
 
     /// A bucket as versions before this one have packed it: every count, and every time at its full length.
@@ -163,6 +168,34 @@ impl Bucket {
             min: reader.seconds()?,
             max: reader.seconds()?,
         })
+    }
+}
+
+/// Many buckets on the way to one.
+#[derive(Default)]
+pub(super) struct Sum {
+    counters: Counters,
+    times: Tally,
+}
+
+impl Sum {
+    /// Adds a bucket.
+    pub(super) fn add(&mut self, bucket: &Bucket) {
+        self.counters.merge(&bucket.counters);
+        bucket.times.cells().iter().for_each(|(cell, count)| self.times.add(*cell, *count));
+    }
+
+    /// Adds a packed bucket. Bytes that are none add what could be read of them.
+    pub(super) fn add_packed(&mut self, bytes: &[u8]) {
+        if let Some(counters) = Bucket::read(bytes, |cell, count| self.times.add(cell, count)) {
+            self.counters.merge(&counters);
+        }
+    }
+}
+
+impl From<Sum> for Bucket {
+    fn from(Sum { counters, times }: Sum) -> Self {
+        Self { counters, times: times.into() }
     }
 }
 

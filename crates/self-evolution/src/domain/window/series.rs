@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::blocks::{Blocks, Packed};
-use super::bucket::{Bucket, Counters};
+use super::bucket::{Bucket, Counters, Sum};
 use super::shape::{COARSE, FINE, Slot};
 
 mod written;
@@ -86,11 +86,9 @@ impl Series {
         let begin = |packed: &Packed<Box<[u8]>>| packed.slots.start / coarse * coarse;
         for together in old.chunk_by(|a, b| begin(a) == begin(b)) {
             let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
-            let mut whole = Bucket::default();
-            for bucket in together.iter().filter_map(|packed| Bucket::unpack(&packed.bytes)) {
-                whole.merge(&bucket);
-            }
-            self.coarse.add(begin(first)..last.slots.end, &whole);
+            let mut whole = Sum::default();
+            together.iter().for_each(|packed| whole.add_packed(&packed.bytes));
+            self.coarse.add(begin(first)..last.slots.end, &whole.into());
         }
         self.fine.take_before(oldest);
         self.coarse.take_before(oldest);
@@ -125,14 +123,10 @@ impl Series {
 
     /// The same with the response times.
     pub fn total(&self, within: &Range<Slot>) -> Bucket {
-        let mut all = Bucket::default();
-        for bucket in self.packed(within).filter_map(|packed| Bucket::unpack(packed.bytes)) {
-            all.merge(&bucket);
-        }
-        for (_, bucket) in self.open.iter().filter(|(slot, _)| within.contains(slot)) {
-            all.merge(bucket);
-        }
-        all
+        let mut all = Sum::default();
+        self.packed(within).for_each(|packed| all.add_packed(packed.bytes));
+        self.open.iter().filter(|(slot, _)| within.contains(slot)).for_each(|(_, bucket)| all.add(bucket));
+        all.into()
     }
 
     fn packed(&self, within: &Range<Slot>) -> impl Iterator<Item = Packed<&[u8]>> {
