@@ -1,5 +1,5 @@
 //! A full window: 2,000 endpoints over 24 hours of simulated time through the core, and what it then takes to keep it, to
-//! analyse it and to write it down. `cargo bench --package self-evolution --bench window`
+//! analyse it and to write it down. `cargo bench --package self-evolution --bench window -- even` for even traffic.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use mimalloc::MiMalloc;
 use self_evolution::domain::detect::detect;
 use self_evolution::domain::evolution::{Event, Evolution, Work};
 use self_evolution::domain::fact::UsageKey;
-use self_evolution::domain::policy::Policy;
+use self_evolution::domain::policy::{JudgedChanges, Policy};
 use self_evolution::domain::usage::Report;
 use self_evolution::domain::usage::report::Reported;
 use self_evolution::domain::window::shape::Shape;
@@ -95,6 +95,8 @@ fn filled(traffic: Traffic, clock: &Clock) -> (Evolution, Timestamp, Duration) {
         analysis_interval: Duration::from_secs(3_600),
         threshold: 0.15,
         auto_apply: false,
+        judged: JudgedChanges::Automatic,
+        keep_inconclusive: false,
     };
     let mut core = Evolution::new(policy, begin);
     core.restarted(begin);
@@ -125,29 +127,31 @@ fn window_of(
 #[expect(clippy::print_stdout, reason = "the figures are the output")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = Clock::starting_after(Timestamp::default());
-    for (name, traffic) in [("usual", usual as Traffic), ("even", even)] {
-        let before = kibibytes("VmRSS");
-        let (mut core, now, longest) = filled(traffic, &clock);
-        let requests = core.view(now).totals.events;
-        println!("{name}: {} endpoints, {requests} requests in 24 hours", core.view(now).endpoints);
-        println!(
-            "  resident: {} MiB; longest report of a minute: {longest:?}",
-            (kibibytes("VmRSS") - before) / 1_024
-        );
-        let (run, window, within) = window_of(&mut core, now);
-        let began = clock.now();
-        let (findings, patterns) = detect(&window, &within);
-        let took = clock.now().since(began);
-        println!("  analysis: {took:?}, {} findings of {patterns}", findings.len());
-        let began = clock.now();
-        core.handle(Event::Usage(report(0, traffic, &mut Chance(2))), now + Duration::from_secs(60));
-        println!("  a report while a snapshot is out: {:?}", clock.now().since(began));
-        drop(window);
-        let began = clock.now();
-        core.handle(Event::Analysed { run, findings, patterns }, now + Duration::from_secs(60));
-        println!("  taking the analysis in: {:?}", clock.now().since(began));
-        checkpoint(&core, &clock).await?;
-    }
+    // One a process, because what the first has freed is not given back at once.
+    let traffics = [("usual", usual as Traffic), ("even", even)];
+    let asked = traffics.into_iter().find(|(name, _)| std::env::args().any(|argument| argument == *name));
+    let (name, traffic) = asked.unwrap_or(traffics[0]);
+    let before = kibibytes("VmRSS");
+    let (mut core, now, longest) = filled(traffic, &clock);
+    let requests = core.view(now).totals.events;
+    println!("{name}: {} endpoints, {requests} requests in 24 hours", core.view(now).endpoints);
+    println!(
+        "  resident: {} MiB; longest report of a minute: {longest:?}",
+        kibibytes("VmRSS").saturating_sub(before) / 1_024
+    );
+    let (run, window, within) = window_of(&mut core, now);
+    let began = clock.now();
+    let (findings, patterns) = detect(&window, &within);
+    let took = clock.now().since(began);
+    println!("  analysis: {took:?}, {} findings of {patterns}", findings.len());
+    let began = clock.now();
+    core.handle(Event::Usage(report(0, traffic, &mut Chance(2))), now + Duration::from_secs(60));
+    println!("  a report while a snapshot is out: {:?}", clock.now().since(began));
+    drop(window);
+    let began = clock.now();
+    core.handle(Event::Analysed { run, findings, patterns }, now + Duration::from_secs(60));
+    println!("  taking the analysis in: {:?}", clock.now().since(began));
+    checkpoint(&core, &clock).await?;
     Ok(())
 }
 

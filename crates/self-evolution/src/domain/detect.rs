@@ -98,12 +98,15 @@ pub fn detect(window: &Window, within: &Range<Slot>) -> (Vec<Finding>, usize) {
             continue;
         }
         let seen = Seen { endpoint, series, within, counters };
-        let issues = DETECTORS.iter().filter_map(|detector| detector.detect(&seen));
-        findings.extend(issues.map(|issue| Finding {
-            service: Arc::clone(service),
-            issue,
-            evidence: seen.evidence(),
-        }));
+        let issues: Vec<_> = DETECTORS.iter().filter_map(|detector| detector.detect(&seen)).collect();
+        if !issues.is_empty() {
+            let evidence = seen.evidence();
+            findings.extend(issues.into_iter().map(|issue| Finding {
+                service: Arc::clone(service),
+                issue,
+                evidence: evidence.clone(),
+            }));
+        }
     }
     (findings, patterns)
 }

@@ -1,6 +1,6 @@
 //! What was seen of one endpoint over the window: buckets by time, the older the coarser.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::blocks::{Blocks, Packed};
@@ -115,10 +115,16 @@ impl Series {
 
     /// What was counted in each slot within these that has a bucket of its own, in order.
     pub fn by_slot(&self, within: &Range<Slot>) -> impl Iterator<Item = (Slot, Counters)> {
-        let packed = self.fine.iter().filter(|(slot, _)| within.contains(slot));
-        let packed = packed.filter_map(|(slot, packed)| Some((*slot, Bucket::unpack_counters(packed)?)));
+        let packed = self.fine.iter().filter(|packed| within.contains(&packed.slots.start));
+        let packed =
+            packed.filter_map(|packed| Some((packed.slots.start, Bucket::unpack_counters(packed.bytes)?)));
         let open = self.open.iter().filter(|(slot, _)| within.contains(slot));
-        packed.chain(open.map(|(slot, bucket)| (*slot, bucket.counters)))
+        let mut by_slot = BTreeMap::<Slot, Counters>::new();
+        // What came late for a slot may be open beside what is packed of it.
+        for (slot, counters) in packed.chain(open.map(|(slot, bucket)| (*slot, bucket.counters))) {
+            by_slot.entry(slot).or_default().merge(&counters);
+        }
+        by_slot.into_iter()
     }
 
     /// The same with the response times.
@@ -255,6 +261,8 @@ mod tests {
             series.record(50, 42, 0.5, 500);
         }
         assert_eq!(series.counters(&(42..43)).requests, 1_001);
+        let by_slot: Vec<_> = series.by_slot(&(41..44)).map(|(slot, seen)| (slot, seen.requests)).collect();
+        assert_eq!(by_slot, [(41, 1), (42, 1_001), (43, 1)]);
         series.record(51, 51, 0.5, 200);
         assert_eq!(series.counters(&(42..43)).requests, 1_001, "it is packed again");
         assert_eq!((series.open.len(), series.counters(&(0..60)).requests), (1, 1_051));
