@@ -49,8 +49,11 @@ impl Case<'_> {
 
     fn in_the_past(&self, of: impl FnOnce(&Range<Slot>) -> BTreeMap<Slot, Counters>) -> Sample {
         let past = self.past();
-        let slots = of(&(past.first()..past.end())).into_iter();
-        Sample::new(slots.filter(|(slot, _)| past.contains(*slot)).map(|(_, counters)| counters), past.len())
+        let slots = of(&(past.first()..past.end()));
+        // A service that is younger was not silent before its first request.
+        let span = slots.keys().find(|slot| past.contains(**slot)).map_or(0, |first| past.len_from(*first));
+        let slots = slots.into_iter().filter(|(slot, _)| past.contains(*slot));
+        Sample::new(slots.map(|(_, counters)| counters), span)
     }
 
     fn by_slot_at_evidence(&self, within: &Range<Slot>) -> BTreeMap<Slot, Counters> {

@@ -56,9 +56,9 @@ impl Past {
         self.applied
     }
 
-    /// How many slots there are.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// How many slots there are from this one on.
+    pub(super) fn len_from(&self, first: Slot) -> usize {
+        self.slots.len() - self.slots.partition_point(|slot| *slot < first)
     }
 
     /// Whether a slot is one of them.

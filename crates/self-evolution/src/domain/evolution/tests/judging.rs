@@ -385,3 +385,16 @@ fn what_a_verdict_has_taken_back_can_be_tried_again_after_an_hour() {
     daemon.found("slow_response");
     assert_eq!(daemon.recommendation(&id).status, Status::RolledBack, "a person's word holds");
 }
+
+#[test]
+fn a_young_service_was_not_silent_before_it_began() {
+    let mut daemon = Daemon::new(judging());
+    daemon.live(25, SLOW);
+    let id = daemon.found("slow_response");
+    daemon.apply(&id).unwrap();
+    daemon.fetch("web-1");
+    daemon.live(40, QUICK);
+    let change = daemon.change(&id);
+    assert_eq!(change.phase, Phase::Kept, "{:?}", change.verdict);
+    assert_eq!(change.verdict.unwrap().comparison.unwrap().load_ratio, 1.0);
+}
