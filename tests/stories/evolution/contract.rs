@@ -83,7 +83,8 @@ async fn applying_and_rolling_back_answer_and_are_remembered_as_clients_expect()
 
     let (status, back) = daemon.post(&format!("/rollback/{id}")).await;
     assert_eq!(status, 200);
-    let expected = ["recommendation_id", "service", "rollback_time", "baseline_restored", "reason"];
+    let expected =
+        ["recommendation_id", "service", "rollback_time", "baseline_restored", "reason", "trigger"];
     assert_eq!(names(&back), expected);
     assert_eq!((&back["service"], &back["reason"]), (&json!("web"), &json!("Manual rollback requested")));
     assert_eq!(back["baseline_restored"], one["baseline"]);

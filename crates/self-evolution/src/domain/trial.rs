@@ -121,8 +121,9 @@ impl Case<'_> {
         Some(format!("the change {} of the same service was taken back meanwhile", other.recommendation_id))
     }
 
-    /// A service that was never silent before, and is.
+    /// A service that was never silent before, and is during its trial.
     fn silence(&self, before: &Sample, now: Timestamp) -> Option<String> {
+        self.change.trial?;
         let shape = self.shape();
         let (applied, now) = (shape.slot(self.change.applied_at), shape.slot(now));
         let last = now.saturating_sub(SILENT).max(applied + 1)..now;
