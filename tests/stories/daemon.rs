@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -34,9 +35,15 @@ pub(super) fn executable(name: &str) -> PathBuf {
 /// The soft limit of open files that daemons are started with: fewer than they want, as on most systems.
 pub(super) const FILES: u32 = 1_000;
 
-/// A port that nobody listens on at this moment.
+/// A port that is free, and that nobody who asks the kernel for any port gets while its owner is away: whoever is killed
+/// wants it back. The kernel gives ports from 32768 on.
 pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    let mut ports =
+        std::iter::repeat_with(|| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 11_000);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.by_ref().take(20_000).filter_map(|port| u16::try_from(port).ok()).find(free).expect("a free port")
 }
 
 /// A daemon that runs until it is dropped: health-monitor, unless a story says otherwise.
