@@ -40,10 +40,10 @@ pub(super) const FILES: u32 = 1_000;
 pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(97);
-    let mut ports =
+    let ports =
         std::iter::repeat_with(|| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000 + 11_000);
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    ports.by_ref().take(20_000).filter_map(|port| u16::try_from(port).ok()).find(free).expect("a free port")
+    ports.take(20_000).filter_map(|port| u16::try_from(port).ok()).find(free).expect("a free port")
 }
 
 /// A daemon that runs until it is dropped: health-monitor, unless a story says otherwise.

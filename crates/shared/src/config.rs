@@ -27,7 +27,7 @@ pub use fault::{Fault, Faults, Warning};
 pub use files::Files;
 pub use flags::{arguments, given_flags};
 pub use group::{Group, Member, Settled};
-pub use holding::Holding;
+pub use holding::{Holding, ShownConfiguration};
 pub use http_url::{HttpUrl, without_userinfo};
 pub use layers::{Loaded, load};
 pub use print::{print_json, print_text};

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::clock::Timestamp;
-use shared::config::Holding;
+use shared::config::{Holding, ShownConfiguration};
 use shared::http::{Problem, ProblemBody, Query};
 use utoipa::{IntoParams, ToSchema};
 
@@ -29,19 +28,11 @@ pub(super) struct Shown {
 /// `GET /config`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ConfigurationBody {
-    /// Every setting by its key in the file: `{"value", "origin"}`. A secret is `***`; what is not set is null. `services`
-    /// has the effective settings of each service of the page, and the origin of the service itself.
-    #[schema(value_type = Object)]
-    settings: serde_json::Value,
+    /// `services` has the effective settings of each service of the page, and the origin of the service itself.
+    #[serde(flatten)]
+    shown: ShownConfiguration,
     /// Asks for the next services: `?cursor=`; null on the last page.
     next_cursor: Option<String>,
-    /// Since when it holds: the start, or the last time that it was read again.
-    #[schema(value_type = String, format = DateTime)]
-    since: Timestamp,
-    /// Settings that were given another value since the start, and keep theirs until a restart.
-    restart_to_apply: Vec<&'static str>,
-    /// What is probably a mistake: misspelt variables, labels that are ignored and why.
-    warnings: Vec<String>,
 }
 
 /// The configuration that holds: every setting, and where its value came from.
@@ -61,11 +52,8 @@ pub(super) async fn configuration(
     let next = next.filter(|_| services(&holding).nth(first + limit).is_some());
     let wanted = first..first.saturating_add(limit);
     Ok(Json(ConfigurationBody {
-        settings: holding.to_json(|section, place, _| section != SERVICES || wanted.contains(&place)),
+        shown: holding.shown(|section, place, _| section != SERVICES || wanted.contains(&place)),
         next_cursor: next.map(|last| format!("{CURSOR}{last}")),
-        since: holding.since,
-        restart_to_apply: holding.restart_to_apply.clone(),
-        warnings: holding.warnings.clone(),
     }))
 }
 

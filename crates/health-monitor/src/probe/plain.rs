@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::handshake;
 use hyper::{Request, Response};
@@ -71,7 +72,7 @@ async fn answered<T>(
     let (mut sender, connection) =
         handshake(TokioIo::new(Asked { stream, has_asked: false, reader: None })).await?;
     let exchange = async {
-        let response = sender.send_request(Request::new(NoBody)).await?;
+        let response = sender.send_request(Request::new(Empty::<Bytes>::new())).await?;
         read(response).await
     };
     let mut exchange = std::pin::pin!(exchange);
@@ -79,25 +80,6 @@ async fn answered<T>(
         done = &mut exchange => done,
         // What it has read, and why it has ended, is with the exchange.
         _ = connection => exchange.await,
-    }
-}
-
-/// The body of a request without one.
-struct NoBody;
-
-impl hyper::body::Body for NoBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(None)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        true
     }
 }
 

@@ -25,7 +25,7 @@ const MOST_IMPROVEMENT: f64 = 0.95;
 const MOST_SERVICES: usize = 200;
 
 /// What came of changes of one kind.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Outcomes {
     /// Changes that showed what they do, those that did harm too.
     pub tried: u64,

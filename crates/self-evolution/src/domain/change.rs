@@ -226,14 +226,19 @@ impl Changes {
         self.changes.iter().rev().find(|change| change.recommendation_id == *id)
     }
 
+    /// Whether a verdict is still to come of any.
+    pub fn has_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Those that a verdict is still to come of.
-    pub fn open(&self) -> impl ExactSizeIterator<Item = &RecommendationId> {
-        self.open.iter()
+    pub fn open(&self) -> impl Iterator<Item = &Arc<Change>> {
+        self.open.iter().filter_map(|id| self.of(id))
     }
 
     /// The change of a service that a verdict is still to come of.
     pub fn open_of(&self, service: &str) -> Option<&Arc<Change>> {
-        self.open.iter().filter_map(|id| self.of(id)).find(|change| *change.baseline.service == *service)
+        self.open().find(|change| *change.baseline.service == *service)
     }
 
     /// Something has become of the newest change of a recommendation.

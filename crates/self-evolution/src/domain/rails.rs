@@ -2,13 +2,15 @@
 //!
 //! A person who applies or approves is not held back by any of it. Every length is counted in buckets.
 
+use std::sync::Arc;
+
 use shared::clock::Timestamp;
 
-use super::calibration::Calibration;
-use super::change::{Change, Changes, Phase, Trigger};
-use super::recommendation::{Confidence, Kind, Priority, Recommendation, Recommendations, Status};
-use super::window::bucket::Counters;
-use super::window::shape::{HOUR, Shape, Slot};
+use super::change::{Change, Phase, Trigger};
+use super::policy::Policy;
+use super::recommendation::{Confidence, Kind, Priority, Recommendation, Status};
+use super::state::State;
+use super::window::shape::{HOUR, Slot};
 
 /// Changes that it makes within an hour at most, and within a day.
 const MOST_IN_AN_HOUR: usize = 4;
@@ -27,24 +29,17 @@ const LEAST_ERRORS: f64 = 10.0;
 /// What the daemon knows when it is about to change something on its own.
 #[derive(Clone, Copy)]
 pub struct Rails<'a> {
-    /// Everything that was changed.
-    pub changes: &'a Changes,
-    /// Everything that was recommended.
-    pub recommendations: &'a Recommendations,
-    /// What came of changes, by their kind.
-    pub calibration: &'a Calibration,
-    /// The least improvement that is worth a change.
-    pub threshold: f64,
-    /// How time is divided.
-    pub shape: Shape,
+    /// What was seen, recommended and changed, and what came of it.
+    pub state: &'a State,
+    /// What the operator wants.
+    pub policy: &'a Policy,
     /// Now.
     pub now: Timestamp,
 }
 
 impl Rails<'_> {
-    /// Why a recommendation is not applied without a person; none where it may be. `last_hour` is what was counted at the
-    /// endpoints that it is about.
-    pub fn hold_back(&self, recommendation: &Recommendation, last_hour: &Counters) -> Option<String> {
+    /// Why a recommendation is not applied without a person; none where it may be.
+    pub fn hold_back(&self, recommendation: &Recommendation) -> Option<String> {
         let Recommendation { priority, confidence, target_service: service, .. } = recommendation;
         if *priority < Priority::High {
             return Some(format!("its priority is {}, and high is needed", priority.as_str()));
@@ -55,19 +50,19 @@ impl Rails<'_> {
         self.turned_down(recommendation)
             .or_else(|| self.too_many())
             .or_else(|| self.cools_down(service))
-            .or_else(|| self.calibration.distrust(&recommendation.detector))
+            .or_else(|| self.state.calibration.distrust(&recommendation.detector))
             .or_else(|| self.taken_back(recommendation))
             .or_else(|| self.expects_too_little(recommendation))
-            .or_else(|| too_little_to_gain(recommendation, last_hour))
+            .or_else(|| self.gains_too_little(recommendation))
     }
 
     fn is_within(&self, at: Timestamp, buckets: Slot) -> bool {
-        self.now.since(at) < self.shape.length(buckets)
+        self.now.since(at) < self.policy.shape.length(buckets)
     }
 
     fn turned_down(&self, recommendation: &Recommendation) -> Option<String> {
         let Recommendation { target_service, detector, .. } = recommendation;
-        let mut like = self.recommendations.iter().filter(|old| old.is_like(target_service, detector));
+        let mut like = self.state.recommendations.iter().filter(|old| old.is_like(target_service, detector));
         let is_turned_down = like.any(|old| self.was_turned_down(old));
         is_turned_down.then(|| "a person has turned it down within a day".to_owned())
     }
@@ -77,7 +72,7 @@ impl Rails<'_> {
         let by_a_person = match recommendation.status {
             Status::Dismissed => true,
             Status::RolledBack => {
-                self.changes.of(&recommendation.id).is_some_and(|change| !is_automatic(change))
+                self.state.changes.of(&recommendation.id).is_some_and(|change| !is_automatic(change))
             }
             Status::Pending | Status::Applied | Status::Failed | Status::Expired => false,
         };
@@ -87,12 +82,15 @@ impl Rails<'_> {
 
     /// One is in the air at a time, and few are made.
     fn too_many(&self) -> Option<String> {
-        let automatic = || self.changes.iter().filter(|change| change.trigger == Trigger::Automatic);
-        if let Some(open) = automatic().find(|change| change.phase.is_open()) {
+        let is_automatic = |change: &&Arc<Change>| change.trigger == Trigger::Automatic;
+        if let Some(open) = self.state.changes.open().find(is_automatic) {
             let (service, id) = (&open.baseline.service, &open.recommendation_id);
             return Some(format!("the change of {service} ({id}) is still being judged"));
         }
-        let made = |buckets| automatic().filter(|change| self.is_within(change.applied_at, buckets)).count();
+        let made = |buckets| {
+            let automatic = self.state.changes.iter().filter(is_automatic);
+            automatic.filter(|change| self.is_within(change.applied_at, buckets)).count()
+        };
         if made(HOUR) >= MOST_IN_AN_HOUR {
             return Some(format!("{MOST_IN_AN_HOUR} changes were made within an hour"));
         }
@@ -100,59 +98,78 @@ impl Rails<'_> {
     }
 
     fn cools_down(&self, service: &str) -> Option<String> {
-        let of_service = self.changes.iter().filter(|change| *change.baseline.service == *service);
+        let of_service = self.state.changes.iter().filter(|change| *change.baseline.service == *service);
         let last = of_service.filter_map(|change| ended(change)).max()?;
         self.is_within(last, COOL_DOWN).then(|| {
-            let until = last + self.shape.length(COOL_DOWN);
+            let until = last + self.policy.shape.length(COOL_DOWN);
             format!("its service is left alone until {until}, after the verdict on its last change")
         })
     }
 
     fn expects_too_little(&self, recommendation: &Recommendation) -> Option<String> {
         let expected = recommendation.estimated_improvement;
-        (expected < self.threshold).then(|| {
-            let (expected, threshold) = (expected * 100.0, self.threshold * 100.0);
+        (expected < self.policy.threshold).then(|| {
+            let (expected, threshold) = (expected * 100.0, self.policy.threshold * 100.0);
             format!("an improvement of {expected:.0} % is expected, and {threshold:.0} % are worth it")
         })
     }
 
-    /// Whether what was taken back by its verdict is offered again: once its time has come, or for a person to decide.
-    pub fn is_over(&self, recommendation: &Recommendation) -> bool {
-        let change = self.changes.of(&recommendation.id);
-        let is_ours = change.is_some_and(|change| is_automatic(change));
-        let waits = self.taken_back(recommendation).is_some_and(|_| !self.is_in_quarantine(recommendation));
-        recommendation.status == Status::RolledBack && is_ours && !waits
-    }
-
-    fn is_in_quarantine(&self, recommendation: &Recommendation) -> bool {
-        self.in_vain(recommendation).count() > AFTER_ROLLBACKS.len()
-    }
-
-    /// Changes of the same kind for the same service that were taken back by their verdicts since one last helped, the
-    /// newest first.
-    fn in_vain(&self, recommendation: &Recommendation) -> impl Iterator<Item = &Change> {
-        let Recommendation { target_service: service, detector, .. } = recommendation;
-        let like =
-            self.changes.iter().rev().filter(move |change| change.recommendation.is_like(service, detector));
-        like.take_while(|change| change.phase != Phase::Kept)
-            .filter(|change| change.phase == Phase::RolledBack && is_automatic(change))
-            .map(|change| &**change)
-    }
-
-    /// How often the same was tried in vain since it last helped.
-    fn taken_back(&self, recommendation: &Recommendation) -> Option<String> {
-        let last = self.in_vain(recommendation).next().and_then(ended)?;
-        let times = self.in_vain(recommendation).count();
-        let Some(wait) = times.checked_sub(1).and_then(|again| AFTER_ROLLBACKS.get(again)) else {
-            return Some(format!(
-                "quarantine: it was taken back {times} times; POST /approve/<id> tries again"
-            ));
+    /// By what was seen in the last hour at the endpoints that it is about.
+    fn gains_too_little(&self, recommendation: &Recommendation) -> Option<String> {
+        let Recommendation { target_service, evidence, estimated_improvement: improvement, .. } =
+            recommendation;
+        let within = self.policy.shape.last_hour(self.now);
+        let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
+        let last_hour = self.state.window.counters_of(target_service, &within, is_wanted);
+        let (gain, least, what) = match recommendation.r#type {
+            Kind::Performance | Kind::Scaling => {
+                (last_hour.sum * improvement, LEAST_SECONDS, "seconds of waiting")
+            }
+            Kind::Reliability => (last_hour.errors() as f64 * improvement, LEAST_ERRORS, "errors"),
         };
-        self.is_within(last, *wait).then(|| {
-            let until = last + self.shape.length(*wait);
-            format!("it was taken back ({times} of 2 times), and is not tried again before {until}")
+        (gain < least)
+            .then(|| format!("it would spare {gain:.1} {what} an hour, and {least:.0} are worth it"))
+    }
+
+    /// Whether what was taken back by its verdict is offered again: once its time has come, or for a person to decide.
+    pub fn is_offered_again(&self, recommendation: &Recommendation) -> bool {
+        let is_ours = || self.state.changes.of(&recommendation.id).is_some_and(|change| is_automatic(change));
+        let waits = || self.setback(recommendation).is_some_and(|setback| setback.until.is_some());
+        recommendation.status == Status::RolledBack && is_ours() && !waits()
+    }
+
+    fn taken_back(&self, recommendation: &Recommendation) -> Option<String> {
+        let Setback { times, until } = self.setback(recommendation)?;
+        Some(match until {
+            Some(until) => {
+                format!("it was taken back ({times} of 2 times), and is not tried again before {until}")
+            }
+            None => format!("quarantine: it was taken back {times} times; POST /approve/<id> tries again"),
         })
     }
+
+    /// What comes of that the same was taken back by its verdicts for the same service since it last helped; none once its
+    /// time has come again.
+    fn setback(&self, recommendation: &Recommendation) -> Option<Setback> {
+        let Recommendation { target_service: service, detector, .. } = recommendation;
+        let changes = self.state.changes.iter().rev();
+        let like = changes.filter(|change| change.recommendation.is_like(service, detector));
+        let in_vain: Vec<_> = like
+            .take_while(|change| change.phase != Phase::Kept)
+            .filter(|change| change.phase == Phase::RolledBack && is_automatic(change))
+            .collect();
+        let last = in_vain.first().and_then(|change| ended(change))?;
+        let times = in_vain.len();
+        let Some(wait) = AFTER_ROLLBACKS.get(times - 1) else { return Some(Setback { times, until: None }) };
+        let until = Some(last + self.policy.shape.length(*wait));
+        self.is_within(last, *wait).then_some(Setback { times, until })
+    }
+}
+
+/// How often something was tried in vain, and until when it is not tried again; without an end that is for a person to say.
+struct Setback {
+    times: usize,
+    until: Option<Timestamp>,
 }
 
 fn is_automatic(change: &Change) -> bool {
@@ -163,15 +180,4 @@ fn is_automatic(change: &Change) -> bool {
 fn ended(change: &Change) -> Option<Timestamp> {
     let judged = change.verdict.as_ref().map(|verdict| verdict.judged_at);
     judged.max(change.rollback.as_ref().map(|rollback| rollback.rollback_time))
-}
-
-fn too_little_to_gain(recommendation: &Recommendation, last_hour: &Counters) -> Option<String> {
-    let improvement = recommendation.estimated_improvement;
-    let (gain, least, what) = match recommendation.r#type {
-        Kind::Performance | Kind::Scaling => {
-            (last_hour.sum * improvement, LEAST_SECONDS, "seconds of waiting")
-        }
-        Kind::Reliability => (last_hour.errors() as f64 * improvement, LEAST_ERRORS, "errors"),
-    };
-    (gain < least).then(|| format!("it would spare {gain:.1} {what} an hour, and {least:.0} are worth it"))
 }

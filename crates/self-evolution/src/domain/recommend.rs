@@ -7,67 +7,61 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 use shared::clock::Timestamp;
 
-use super::calibration::Calibration;
 use super::detect::Finding;
 use super::playbook;
-use super::recommendation::{Confidence, Recommendation, RecommendationId, Recommendations, Status};
-use super::setting::Settings;
+use super::policy::Policy;
+use super::recommendation::{Confidence, Recommendation, RecommendationId, Status};
+use super::state::State;
 
 /// Endpoints that a recommendation names; the worst.
 const MOST_EVIDENCE: usize = 20;
 /// Requests below which the evidence is thin.
 const THIN: u64 = 30;
 
-/// What recommendations depend on beside the findings.
-#[derive(Clone, Copy, Debug)]
-pub struct Basis<'a> {
-    /// What was recommended before.
-    pub known: &'a Recommendations,
-    /// What services are told.
-    pub settings: &'a Settings,
-    /// What came of changes like these.
-    pub calibration: &'a Calibration,
-    /// The least improvement that is worth a recommendation.
-    pub threshold: f64,
-    /// The span that was looked at, in hours.
-    pub window_hours: u32,
-}
-
 /// The recommendations that findings give now, the most important first. One that exists keeps its identity, its
 /// beginning and what has become of it.
-pub fn recommend(findings: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Vec<Recommendation> {
+pub fn recommend(
+    findings: Vec<Finding>,
+    state: &State,
+    policy: &Policy,
+    now: Timestamp,
+) -> Vec<Recommendation> {
     let mut groups: BTreeMap<(Arc<str>, &'static str), Vec<Finding>> = BTreeMap::new();
     for finding in findings {
         groups.entry((Arc::clone(&finding.service), finding.issue.name)).or_default().push(finding);
     }
     let mut recommendations: Vec<_> =
-        groups.into_values().filter_map(|group| of_group(group, basis, now)).collect();
+        groups.into_values().filter_map(|group| of_group(group, state, policy, now)).collect();
     recommendations.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
     recommendations
 }
 
-fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option<Recommendation> {
+fn of_group(
+    mut group: Vec<Finding>,
+    state: &State,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Recommendation> {
+    let State { recommendations, settings, calibration, .. } = state;
     group.sort_by(|a, b| b.issue.severity.total_cmp(&a.issue.severity));
     let worst = group.first()?;
     let (service, issue) = (Arc::clone(&worst.service), worst.issue.clone());
     // By the constant: what is not offered because of what came of it could never be tried again.
-    if issue.prior_improvement < basis.threshold {
+    if issue.prior_improvement < policy.threshold {
         return None;
     }
-    let estimate = basis.calibration.estimate(issue.name, &service, issue.prior_improvement);
+    let estimate = calibration.estimate(issue.name, &service, issue.prior_improvement);
     let id = identity(&service, issue.name, now);
     let (confidence, confidence_reason) = confidence(&group);
-    let known = basis.known.get(&id);
+    let known = recommendations.get(&id);
     // It has another identity each day, and what a person has said of it holds all the same.
-    let is_approved_of_before = basis.known.iter().any(|old| {
+    let is_approved_of_before = recommendations.iter().any(|old| {
         old.status == Status::Pending && old.is_approved && old.is_like(&service, worst.issue.name)
     });
     // What is in effect, or over, keeps the changes that it was about.
     let settled = known.filter(|known| known.status != Status::Pending);
-    let changes = settled.map_or_else(
-        || playbook::changes(issue.kind, &service, basis.settings),
-        |settled| settled.changes.clone(),
-    );
+    let changes = settled
+        .map_or_else(|| playbook::changes(issue.kind, &service, settings), |settled| settled.changes.clone());
     Some(Recommendation {
         id,
         r#type: issue.kind,
@@ -83,7 +77,7 @@ fn of_group(mut group: Vec<Finding>, basis: Basis<'_>, now: Timestamp) -> Option
         confirmed_at: now,
         applied_at: known.and_then(|known| known.applied_at),
         detector: issue.name.into(),
-        window_hours: basis.window_hours,
+        window_hours: policy.shape.window_hours,
         evidence: group.into_iter().take(MOST_EVIDENCE).map(|finding| finding.evidence).collect(),
         confidence,
         confidence_reason,

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use shared::clock::Timestamp;
 
-use super::change::{Change, Changes, Trial};
+use super::change::{Change, Trial};
 use super::judge::{
     LEAST_BUCKETS, LEAST_REQUESTS, Objective, Outcome, Sample, Surroundings, Verdict, harm, judge,
 };
-use super::setting::{ServiceSettings, Settings};
-use super::window::Window;
+use super::setting::ServiceSettings;
+use super::state::State;
 use super::window::shape::{FINE, Shape, Slot};
 
 use span::Past;
@@ -38,17 +38,59 @@ const SILENT: Slot = 10;
 pub struct Case<'a> {
     /// The change.
     pub change: &'a Change,
-    /// All changes, of this service and of others.
-    pub changes: &'a Changes,
-    /// What was seen.
-    pub window: &'a Window,
-    /// What services are told, and who has fetched it.
-    pub settings: &'a Settings,
+    /// What was seen and changed, and what services are told.
+    pub state: &'a State,
+}
+
+/// What is next for a change.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing is due.
+    Wait,
+    /// It is tried over this span.
+    Try(Trial),
+    /// It was judged.
+    Conclude(Box<Verdict>),
 }
 
 impl Case<'_> {
+    /// What is next, given everything that was seen until now.
+    pub fn next(&self, now: Timestamp) -> Next {
+        if let Some(verdict) = self.ends_early(now) {
+            return Next::Conclude(Box::new(verdict));
+        }
+        match self.change.trial {
+            None => self.after_settling(now),
+            Some(trial) => self.after_trial(trial, now),
+        }
+    }
+
+    fn after_settling(&self, now: Timestamp) -> Next {
+        if now < self.settles_at() {
+            return Next::Wait;
+        }
+        if !self.is_delivered() {
+            let reason = "not delivered: no instance of the service has fetched it".to_owned();
+            return Next::Conclude(Box::new(self.without_numbers(Outcome::NotDelivered, reason, now)));
+        }
+        match self.is_without_past(now) {
+            Some(verdict) => Next::Conclude(Box::new(verdict)),
+            None => Next::Try(self.trial(now)),
+        }
+    }
+
+    fn after_trial(&self, trial: Trial, now: Timestamp) -> Next {
+        if now < self.after(trial.until, LATE_REPORTS) {
+            return Next::Wait;
+        }
+        match self.prolonged(trial) {
+            Some(longer) => Next::Try(longer),
+            None => Next::Conclude(Box::new(self.judge(trial, now))),
+        }
+    }
+
     fn shape(&self) -> Shape {
-        self.window.shape()
+        self.state.window.shape()
     }
 
     fn after(&self, at: Timestamp, buckets: Slot) -> Timestamp {
@@ -56,7 +98,7 @@ impl Case<'_> {
     }
 
     /// When the change has settled: once every instance that is known has had it for a while.
-    pub fn settles_at(&self) -> Timestamp {
+    fn settles_at(&self) -> Timestamp {
         let at = self.change.applied_at;
         let (least, most) = (self.after(at, SETTLING.start), self.after(at, SETTLING.end));
         let delivered = self.known_settings().and_then(|settings| delivered_to_all(settings, self.change));
@@ -64,11 +106,11 @@ impl Case<'_> {
     }
 
     fn known_settings(&self) -> Option<&Arc<ServiceSettings>> {
-        self.settings.of(&self.change.baseline.service)
+        self.state.settings.of(&self.change.baseline.service)
     }
 
     /// Whether any instance of the service has fetched it.
-    pub fn is_delivered(&self) -> bool {
+    fn is_delivered(&self) -> bool {
         let has_it = |settings: &Arc<ServiceSettings>| {
             settings.deliveries.values().any(|delivery| delivery.version >= self.change.version)
         };
@@ -76,18 +118,13 @@ impl Case<'_> {
     }
 
     /// The trial that begins now.
-    pub fn trial(&self, now: Timestamp) -> Trial {
+    fn trial(&self, now: Timestamp) -> Trial {
         let shape = self.shape();
         Trial { since: now, until: shape.begin(shape.slot(now) + 1 + TRIAL) }
     }
 
-    /// When a trial is over: its last reports have arrived by then.
-    pub fn is_over_at(&self, trial: Trial) -> Timestamp {
-        self.after(trial.until, LATE_REPORTS)
-    }
-
     /// The same trial with a later end, where too little was seen in it and more can still be compared.
-    pub fn prolonged(&self, trial: Trial) -> Option<Trial> {
+    fn prolonged(&self, trial: Trial) -> Option<Trial> {
         let shape = self.shape();
         let latest = shape.begin(self.past().first() + KNOWN);
         let until = self.after(trial.until, TRIAL).min(latest);
@@ -95,7 +132,7 @@ impl Case<'_> {
     }
 
     /// Why there is nothing to compare the change with.
-    pub fn is_without_past(&self, now: Timestamp) -> Option<Verdict> {
+    fn is_without_past(&self, now: Timestamp) -> Option<Verdict> {
         let before = self.before();
         is_thin(&before).then(|| {
             let nothing = Surroundings::default();
@@ -104,7 +141,7 @@ impl Case<'_> {
     }
 
     /// Why the change is to be taken back at once: it does harm, or nobody can say any more what it does.
-    pub fn ends_early(&self, now: Timestamp) -> Option<Verdict> {
+    fn ends_early(&self, now: Timestamp) -> Option<Verdict> {
         let (before, after) = (self.before_at_all_endpoints(), self.so_far(now));
         if let Some(reason) = harm(&before, &after) {
             return Some(self.without_numbers(Outcome::Harmful, format!("harmful: {reason}"), now));
@@ -139,7 +176,7 @@ impl Case<'_> {
     }
 
     /// The verdict at the end of a trial.
-    pub fn judge(&self, trial: Trial, now: Timestamp) -> Verdict {
+    fn judge(&self, trial: Trial, now: Timestamp) -> Verdict {
         let (before, after) = (self.before(), self.with_it(trial));
         judge(self.objective(), &before, &after, self.surroundings(trial), now)
     }
@@ -155,7 +192,7 @@ impl Case<'_> {
                 && (&other.recommendation_id, other.applied_at)
                     != (&self.change.recommendation_id, self.change.applied_at)
         };
-        self.changes.iter().filter(of_service).map(|other| &**other)
+        self.state.changes.iter().filter(of_service).map(|other| &**other)
     }
 
     fn past(&self) -> Past {

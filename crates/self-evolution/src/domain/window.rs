@@ -191,10 +191,15 @@ impl Window {
         self.services.get(service)?.series.get(endpoint).map(|series| &**series)
     }
 
-    /// What was counted of all endpoints of a service within these slots.
-    pub fn counters_of(&self, service: &str, within: &Range<Slot>) -> Counters {
+    /// What was counted of a service within these slots, over the endpoints that are wanted.
+    pub fn counters_of(
+        &self,
+        service: &str,
+        within: &Range<Slot>,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Counters {
         let mut all = Counters::default();
-        for series in self.services.get(service).iter().flat_map(|endpoints| endpoints.series.values()) {
+        for series in self.wanted(service, is_wanted) {
             all.merge(&series.counters(within));
         }
         all
@@ -208,13 +213,17 @@ impl Window {
         is_wanted: impl Fn(&str) -> bool,
     ) -> BTreeMap<Slot, Counters> {
         let mut slots: BTreeMap<Slot, Counters> = BTreeMap::new();
-        let all = self.services.get(service).into_iter().flat_map(|endpoints| &endpoints.series);
-        for (_, series) in all.filter(|(endpoint, _)| is_wanted(endpoint)) {
+        for series in self.wanted(service, is_wanted) {
             for (slot, counters) in series.by_slot(within) {
                 slots.entry(slot).or_default().merge(&counters);
             }
         }
         slots
+    }
+
+    fn wanted(&self, service: &str, is_wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &Series> {
+        let all = self.services.get(service).into_iter().flat_map(|endpoints| &endpoints.series);
+        all.filter(move |(endpoint, _)| is_wanted(endpoint)).map(|(_, series)| &**series)
     }
 
     /// The name that an endpoint has by now: others may have become one with it since.

@@ -1,5 +1,8 @@
 //! The configuration that holds, as it may be shown.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::effective::Effective;
 use super::fault::Warning;
 use super::group::Group;
@@ -12,10 +15,8 @@ const MAX_WARNINGS: usize = 100;
 /// What holds since when, and what a person should know about it.
 pub struct Holding {
     settings: Effective,
-    /// When it began to hold.
-    pub since: Timestamp,
-    /// Settings that were given another value since the start, and need a restart to take it.
-    pub restart_to_apply: Vec<&'static str>,
+    since: Timestamp,
+    restart_to_apply: Vec<&'static str>,
     /// What is probably a mistake in it.
     pub warnings: Vec<String>,
 }
@@ -39,9 +40,28 @@ impl Holding {
         self.settings.names(section)
     }
 
-    /// Every setting with its value and origin; of each section the members that `wanted` takes by section, place and
-    /// name.
-    pub fn to_json(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> serde_json::Value {
-        self.settings.to_json(wanted)
+    /// What `GET /config` answers; of each section the members that `wanted` takes by section, place and name.
+    pub fn shown(&self, wanted: impl Fn(&str, usize, &str) -> bool) -> ShownConfiguration {
+        ShownConfiguration {
+            settings: self.settings.to_json(wanted),
+            since: self.since,
+            restart_to_apply: self.restart_to_apply.clone(),
+            warnings: self.warnings.clone(),
+        }
     }
+}
+
+/// `GET /config`.
+#[derive(Serialize, ToSchema)]
+pub struct ShownConfiguration {
+    /// Every setting by its key in the file: `{"value", "origin"}`. A secret is `***`; what is not set is null.
+    #[schema(value_type = Object)]
+    pub settings: serde_json::Value,
+    /// Since when it holds: the start, or the last time that it was read again.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// Settings that were given another value since the start, and keep theirs until a restart.
+    pub restart_to_apply: Vec<&'static str>,
+    /// What is probably a mistake: misspelt variables, labels that are ignored and why.
+    pub warnings: Vec<String>,
 }

@@ -313,14 +313,11 @@ fn foreign_host() -> Problem {
 }
 
 /// Runs the request when the rules allow it.
-pub(super) async fn guard<F>(
+pub(super) async fn guard(
     access: &Access,
     mut request: Request,
-    next: impl FnOnce(Request) -> F,
-) -> Response
-where
-    F: Future<Output = Response>,
-{
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     match access.check(&request) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);

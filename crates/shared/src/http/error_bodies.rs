@@ -23,10 +23,10 @@ const DETAIL_LIMIT: usize = 1_024;
 pub struct DeliberateBody;
 
 /// Turns every error response into a problem that names its request.
-pub(super) async fn give_error_bodies<F>(request: Request, next: impl FnOnce(Request) -> F) -> Response
-where
-    F: Future<Output = Response>,
-{
+pub(super) async fn give_error_bodies(
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let path = request.uri().path().to_owned();
     let request_id = request.extensions().get::<RequestId>().cloned();
     let response = next(request).await;

@@ -61,14 +61,11 @@ const SHED_RETRY: Duration = Duration::from_secs(1);
 
 /// Refuses what is over the number of permits. The probes pass, or an overload would look like a dead process
 /// and restart it, which does not lower the load.
-pub(super) async fn shed_load<F>(
+pub(super) async fn shed_load(
     in_flight: &Semaphore,
     request: Request,
-    next: impl FnOnce(Request) -> F,
-) -> Response
-where
-    F: Future<Output = Response>,
-{
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let is_probe =
         request.extensions().get::<MatchedPath>().is_some_and(|path| matches!(path.as_str(), LIVEZ | READYZ));
     if is_probe {
@@ -82,10 +79,11 @@ where
 }
 
 /// Refuses a body that says that it is too long, and lets one that turns out to be fail where it is read.
-pub(super) async fn limit_body<F>(limit: usize, request: Request, next: impl FnOnce(Request) -> F) -> Response
-where
-    F: Future<Output = Response>,
-{
+pub(super) async fn limit_body(
+    limit: usize,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit as u64) {

@@ -52,14 +52,11 @@ impl HttpMetrics {
 pub struct Frequent;
 
 /// Measures one request. One whose client went away before the answer is not counted.
-pub(super) async fn observe<F>(
+pub(super) async fn observe(
     metrics: &HttpMetrics,
     request: Request,
-    next: impl FnOnce(Request) -> F,
-) -> Response
-where
-    F: Future<Output = Response>,
-{
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let started = Instant::now();
     let method = known_method(request.method());
     let is_mutation = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);

@@ -37,10 +37,7 @@ impl RequestId {
 }
 
 /// Gives the request its identity and runs the rest inside a span that carries it.
-pub(super) async fn identify<F>(mut request: Request, next: impl FnOnce(Request) -> F) -> Response
-where
-    F: Future<Output = Response>,
-{
+pub(super) async fn identify(mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let id = RequestId::accept(request.headers()).unwrap_or_else(RequestId::make);
     let span = tracing::info_span!("request", request_id = id.as_str(), trace_id = tracing::field::Empty);
     if let Some(trace_id) = trace_id(request.headers()) {

@@ -15,14 +15,11 @@ use super::problem::Problem;
 
 /// Answers 408 when the body of the request did not arrive in time, 503 when the answer was not ready. The
 /// body of a response may take longer: an event stream has no end.
-pub(super) async fn end_slow_requests<F>(
+pub(super) async fn end_slow_requests(
     limit: Duration,
     request: Request,
-    next: impl FnOnce(Request) -> F,
-) -> Response
-where
-    F: Future<Output = Response>,
-{
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let awaits_client = Arc::new(AtomicBool::new(false));
     let request = request.map(|body| Body::new(Watched { body, awaits_client: Arc::clone(&awaits_client) }));
     if let Ok(response) = tokio::time::timeout(limit, next(request)).await {

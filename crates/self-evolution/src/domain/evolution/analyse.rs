@@ -9,12 +9,9 @@ use shared::engine::Decision;
 use super::super::change::Trigger;
 use super::super::detect::Finding;
 use super::super::fact::{Analysed, Fact};
-use super::super::policy::Policy;
 use super::super::rails::Rails;
-use super::super::recommend::{Basis, recommend};
-use super::super::recommendation::{Evidence, Recommendation, Status};
-use super::super::state::State;
-use super::super::window::bucket::Counters;
+use super::super::recommend::recommend;
+use super::super::recommendation::{Recommendation, Status};
 use super::{Answer, Evolution, Work};
 
 /// A pending recommendation for which no analysis has found reason for so long is over.
@@ -69,17 +66,10 @@ impl Evolution {
         }
         self.runs.over = run;
         self.runs.is_under_way = false;
-        let basis = Basis {
-            known: &self.state.recommendations,
-            settings: &self.state.settings,
-            calibration: &self.state.calibration,
-            threshold: self.policy.threshold,
-            window_hours: self.policy.shape.window_hours,
-        };
-        let found = recommend(findings, basis, now);
+        let found = recommend(findings, &self.state, &self.policy, now);
         let recommendations = found.iter().map(|recommendation| recommendation.id.clone()).collect();
         for mut recommendation in found {
-            if self.rails(now).is_over(&recommendation) {
+            if self.rails(now).is_offered_again(&recommendation) {
                 recommendation.becomes(
                     Status::Pending,
                     now,
@@ -141,7 +131,7 @@ impl Evolution {
             let held_back = if recommendation.is_approved {
                 None
             } else if self.policy.auto_apply {
-                self.held_back(&recommendation, now)
+                self.rails(now).hold_back(&recommendation)
             } else {
                 continue;
             };
@@ -158,22 +148,8 @@ impl Evolution {
         }
     }
 
-    fn held_back(&self, recommendation: &Recommendation, now: Timestamp) -> Option<String> {
-        let Policy { shape, .. } = self.policy;
-        let mut last_hour = Counters::default();
-        for Evidence { endpoint, .. } in &recommendation.evidence {
-            let series = self.state.window.series(&recommendation.target_service, endpoint);
-            if let Some(series) = series {
-                last_hour.merge(&series.counters(&shape.last_hour(now)));
-            }
-        }
-        self.rails(now).hold_back(recommendation, &last_hour)
-    }
-
     fn rails(&self, now: Timestamp) -> Rails<'_> {
-        let Policy { shape, threshold, .. } = self.policy;
-        let State { changes, recommendations, calibration, .. } = &self.state;
-        Rails { changes, recommendations, calibration, threshold, shape, now }
+        Rails { state: &self.state, policy: &self.policy, now }
     }
 
     /// Why the daemon does nothing is part of the recommendation.

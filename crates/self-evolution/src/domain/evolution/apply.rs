@@ -48,7 +48,7 @@ impl Evolution {
             return Err(Refusal::NotExecutable(reason));
         }
         let within = self.policy.shape.last_hour(now);
-        let metrics = self.state.window.counters_of(service, &within).into();
+        let metrics = self.state.window.counters_of(service, &within, |_| true).into();
         if let Some(open) = self.state.changes.open_of(service) {
             return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
         }

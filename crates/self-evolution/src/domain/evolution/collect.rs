@@ -50,6 +50,15 @@ impl Keys {
     }
 }
 
+/// Where an endpoint is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Admitted {
+    /// By itself.
+    Apart,
+    /// With all that is beyond the bounds.
+    Beyond,
+}
+
 impl Evolution {
     pub(super) fn collect(&mut self, report: Report, now: Timestamp) -> Decision<Self> {
         let mut decision =
@@ -85,8 +94,9 @@ impl Evolution {
             }
         }
         for (key, found) in report.keys.iter().zip(&found).filter(|(_, found)| **found > 0) {
-            self.admit(decision, key, now);
-            self.look_for_room(decision, key, *found, now);
+            if self.admit(decision, key, now) == Admitted::Beyond {
+                self.look_for_room(decision, key, *found, now);
+            }
         }
         // Only now, because what was admitted later can have made one endpoint of earlier ones.
         let place = |((service, endpoint), found): (&UsageKey, &u64)| {
@@ -96,12 +106,20 @@ impl Evolution {
     }
 
     /// Tells an endpoint apart from now on, if it can be.
-    fn admit(&mut self, decision: &mut Decision<Self>, (service, endpoint): &UsageKey, now: Timestamp) {
+    fn admit(
+        &mut self,
+        decision: &mut Decision<Self>,
+        (service, endpoint): &UsageKey,
+        now: Timestamp,
+    ) -> Admitted {
+        let admitted = |endpoint: &str| if endpoint == OTHER { Admitted::Beyond } else { Admitted::Apart };
         loop {
             match self.state.window.place(service, endpoint) {
-                Place::Known(..) => return,
+                Place::Known(_, endpoint) => return admitted(&endpoint),
                 Place::New(service, endpoint) => {
-                    return self.record(decision, now, Fact::EndpointFound { service, endpoint });
+                    let admitted = admitted(&endpoint);
+                    self.record(decision, now, Fact::EndpointFound { service, endpoint });
+                    return admitted;
                 }
                 // Each time round one more segment is a value, and paths have few segments.
                 Place::Merge { service, prefix } => {
@@ -119,10 +137,6 @@ impl Evolution {
         requests: u64,
         now: Timestamp,
     ) {
-        let Place::Known(_, endpoint) = self.state.window.place(&key.0, &key.1) else { return };
-        if *endpoint != *OTHER {
-            return;
-        }
         let slot = self.state.window.shape().slot(now);
         self.newcomers.count(key, requests, slot);
         let Some(claim) = self.newcomers.claim(slot) else { return };

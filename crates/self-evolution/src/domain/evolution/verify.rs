@@ -6,8 +6,7 @@ use shared::engine::Decision;
 use super::super::change::{Change, Phase, Trigger};
 use super::super::fact::{Fact, Judged};
 use super::super::judge::{Outcome, Verdict};
-use super::super::recommendation::RecommendationId;
-use super::super::trial::Case;
+use super::super::trial::{Case, Next};
 use super::Evolution;
 
 /// A daemon that was away for so many buckets undoes what it had not judged.
@@ -16,7 +15,7 @@ const AWAY: u32 = 10;
 impl Evolution {
     /// When changes of which the verdict is still to come are looked after: once in each bucket.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        (self.state.changes.open().len() > 0).then(|| self.policy.shape.begin(self.looked + 1))
+        self.state.changes.has_open().then(|| self.policy.shape.begin(self.looked + 1))
     }
 
     /// Looks after every change of which the verdict is still to come.
@@ -24,42 +23,17 @@ impl Evolution {
         if self.next_look().is_none_or(|next| now < next) {
             return;
         }
-        let open: Vec<RecommendationId> = self.state.changes.open().cloned().collect();
-        for id in open {
-            if let Some(change) = self.state.changes.of(&id).cloned() {
-                self.look_after(decision, &change, now);
+        for change in self.state.changes.open().cloned().collect::<Vec<_>>() {
+            match self.case(&change).next(now) {
+                Next::Wait => {}
+                Next::Try(trial) => {
+                    let recommendation_id = change.recommendation_id.clone();
+                    self.record(decision, now, Fact::TrialBegan { recommendation_id, trial });
+                }
+                Next::Conclude(verdict) => self.conclude(decision, &change, *verdict, now),
             }
         }
         self.looked = self.policy.shape.slot(now);
-    }
-
-    fn look_after(&mut self, decision: &mut Decision<Self>, change: &Change, now: Timestamp) {
-        let case = self.case(change);
-        if let Some(verdict) = case.ends_early(now) {
-            return self.conclude(decision, change, verdict, now);
-        }
-        let trial = match change.trial {
-            None if now < case.settles_at() => return,
-            Some(trial) if now < case.is_over_at(trial) => return,
-            None if !case.is_delivered() => {
-                let reason = "not delivered: no instance of the service has fetched it".to_owned();
-                let verdict = case.without_numbers(Outcome::NotDelivered, reason, now);
-                return self.conclude(decision, change, verdict, now);
-            }
-            None => match case.is_without_past(now) {
-                Some(verdict) => return self.conclude(decision, change, verdict, now),
-                None => case.trial(now),
-            },
-            Some(trial) => match case.prolonged(trial) {
-                Some(longer) => longer,
-                None => {
-                    let verdict = case.judge(trial, now);
-                    return self.conclude(decision, change, verdict, now);
-                }
-            },
-        };
-        let recommendation_id = change.recommendation_id.clone();
-        self.record(decision, now, Fact::TrialBegan { recommendation_id, trial });
     }
 
     /// A change that nobody watched for long is undone: what it did meanwhile is not known.
@@ -73,8 +47,7 @@ impl Evolution {
         if away < self.policy.shape.length(AWAY) {
             return;
         }
-        let open: Vec<RecommendationId> = self.state.changes.open().cloned().collect();
-        for change in open.iter().filter_map(|id| self.state.changes.of(id).cloned()).collect::<Vec<_>>() {
+        for change in self.state.changes.open().cloned().collect::<Vec<_>>() {
             let reason = format!("inconclusive: nobody watched it for {} seconds", away.as_secs());
             let verdict = self.case(&change).without_numbers(Outcome::Inconclusive, reason, now);
             self.take_back(decision, &change, verdict, now);
@@ -82,8 +55,7 @@ impl Evolution {
     }
 
     fn case<'a>(&'a self, change: &'a Change) -> Case<'a> {
-        let state = &self.state;
-        Case { change, changes: &state.changes, window: &state.window, settings: &state.settings }
+        Case { change, state: &self.state }
     }
 
     fn conclude(&mut self, decision: &mut Decision<Self>, change: &Change, verdict: Verdict, now: Timestamp) {

@@ -156,15 +156,23 @@ fn by_the_numbers(objective: Objective, comparison: &Comparison) -> (Outcome, St
     let is_rare = |p: Option<f64>| p.is_some_and(|p| p < SIGNIFICANCE);
     let Comparison { improvement, p_better, p_worse, .. } = *comparison;
     let overall = overall(objective, comparison);
-    let outcome = if is_rare(p_better) && improvement >= LEAST_IMPROVEMENT && overall >= OVERALL * improvement
-    {
-        Outcome::Better
+    let Words { what, interval, overall_in_words } = Words::of(objective, comparison);
+    if is_rare(p_better) && improvement >= LEAST_IMPROVEMENT && overall >= OVERALL * improvement {
+        let (less, p) = (percent(improvement), chance(p_better));
+        (Outcome::Better, format!("better: {less} less {what} ({interval}, {p}); {overall_in_words}"))
     } else if is_rare(p_worse) && improvement <= -LEAST_IMPROVEMENT && overall <= OVERALL * improvement {
-        Outcome::Worse
+        let (more, p) = (percent(-improvement), chance(p_worse));
+        let reason =
+            format!("worse: {more} more {what} ({p}; {interval} of the improvement); {overall_in_words}");
+        (Outcome::Worse, reason)
     } else {
-        Outcome::NoGain
-    };
-    (outcome, in_words(outcome, objective, comparison))
+        let (improvement, least, p) = (percent(improvement), percent(LEAST_IMPROVEMENT), chance(p_better));
+        let reason = format!(
+            "no gain: an improvement of {improvement} ({interval}, {p}), where {least} with p < {SIGNIFICANCE}, and a \
+             quarter of it over all requests, are needed; {overall_in_words}"
+        );
+        (Outcome::NoGain, reason)
+    }
 }
 
 /// The improvement over all requests, whichever spans they fell into.
@@ -176,39 +184,38 @@ fn overall(objective: Objective, comparison: &Comparison) -> f64 {
     if before > 0.0 { 1.0 - after / before } else { 0.0 }
 }
 
-fn in_words(outcome: Outcome, objective: Objective, comparison: &Comparison) -> String {
-    let Comparison { improvement, improvement_low, improvement_high, p_better, p_worse, .. } = *comparison;
-    let (what, before, after) = match objective {
-        Objective::ResponseTime => {
-            let seconds = |mean: f64| format!("{mean:.3} s");
-            ("mean response time", seconds(comparison.mean_before), seconds(comparison.mean_after))
+/// What every sentence says.
+struct Words {
+    what: &'static str,
+    interval: String,
+    overall_in_words: String,
+}
+
+impl Words {
+    fn of(objective: Objective, comparison: &Comparison) -> Self {
+        let Comparison { mean_before, mean_after, error_rate_before, error_rate_after, .. } = *comparison;
+        let (what, before, after) = match objective {
+            Objective::ResponseTime => {
+                ("mean response time", format!("{mean_before:.3} s"), format!("{mean_after:.3} s"))
+            }
+            Objective::ErrorRate => {
+                let percent = |rate: f64| format!("{:.1} %", rate * 100.0);
+                ("error rate", percent(error_rate_before), percent(error_rate_after))
+            }
+        };
+        let (low, high) = (percent(comparison.improvement_low), percent(comparison.improvement_high));
+        Self {
+            what,
+            interval: format!("95 % interval {low} to {high}"),
+            overall_in_words: format!("over all requests the {what} went from {before} to {after}"),
         }
-        Objective::ErrorRate => {
-            let percent = |rate: f64| format!("{:.1} %", rate * 100.0);
-            let (before, after) = (comparison.error_rate_before, comparison.error_rate_after);
-            ("error rate", percent(before), percent(after))
-        }
-    };
-    let p = |p: Option<f64>| p.map_or_else(|| "no test".to_owned(), |p| format!("p = {p:.2e}"));
-    let percent = |part: f64| format!("{:.0} %", part * 100.0);
-    let (low, high) = (percent(improvement_low), percent(improvement_high));
-    let overall = format!("over all requests the {what} went from {before} to {after}");
-    let interval = format!("95 % interval {low} to {high}");
-    match outcome {
-        Outcome::Better => {
-            format!("better: {} less {what} ({interval}, {}); {overall}", percent(improvement), p(p_better))
-        }
-        Outcome::Worse => format!(
-            "worse: {} more {what} ({}; {interval} of the improvement); {overall}",
-            percent(-improvement),
-            p(p_worse)
-        ),
-        Outcome::NoGain | Outcome::Harmful | Outcome::Inconclusive | Outcome::NotDelivered => format!(
-            "no gain: an improvement of {} ({interval}, {}), where {} with p < {SIGNIFICANCE}, and a quarter of it over all \
-             requests, are needed; {overall}",
-            percent(improvement),
-            p(p_better),
-            percent(LEAST_IMPROVEMENT)
-        ),
     }
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0} %", part * 100.0)
+}
+
+fn chance(p: Option<f64>) -> String {
+    p.map_or_else(|| "no test".to_owned(), |p| format!("p = {p:.2e}"))
 }

@@ -59,19 +59,19 @@ impl Case<'_> {
     fn by_slot_at_evidence(&self, within: &Range<Slot>) -> BTreeMap<Slot, Counters> {
         let evidence = self.evidence();
         let is_wanted = |endpoint: &str| evidence.iter().any(|one| **one == *endpoint);
-        self.window.by_slot(&self.change.baseline.service, within, is_wanted)
+        self.state.window.by_slot(&self.change.baseline.service, within, is_wanted)
     }
 
     /// Strangers try paths that do not exist; they say nothing of the service.
     fn by_slot_at_all_endpoints(&self, within: &Range<Slot>) -> BTreeMap<Slot, Counters> {
-        self.window.by_slot(&self.change.baseline.service, within, |endpoint| endpoint != UNMATCHED)
+        self.state.window.by_slot(&self.change.baseline.service, within, |endpoint| endpoint != UNMATCHED)
     }
 
     /// The endpoints that the recommendation was about, by the names that they have now.
     fn evidence(&self) -> Vec<Arc<str>> {
         let (service, evidence) = (&self.change.baseline.service, &self.change.recommendation.evidence);
         let mut names: Vec<_> =
-            evidence.iter().map(|one| self.window.name_now(service, &one.endpoint)).collect();
+            evidence.iter().map(|one| self.state.window.name_now(service, &one.endpoint)).collect();
         names.sort();
         names.dedup();
         names
@@ -92,7 +92,7 @@ impl Case<'_> {
         let (past, service) = (self.past(), &self.change.baseline.service);
         let parts = |within: Range<Slot>, is_wanted: &dyn Fn(Slot) -> bool| -> Vec<f64> {
             let requests = |endpoint: &Arc<str>| -> u64 {
-                let Some(series) = self.window.series(service, endpoint) else { return 0 };
+                let Some(series) = self.state.window.series(service, endpoint) else { return 0 };
                 let slots = series.by_slot(&within).filter(|(slot, _)| is_wanted(*slot));
                 slots.map(|(_, counters)| counters.requests).sum()
             };
@@ -111,13 +111,13 @@ impl Case<'_> {
         let began = self.shape().begin(past.first());
         let own = &self.change.baseline.service;
         let is_untouched = |service: &&Arc<str>| {
-            *service != own && !self.changes.iter().any(|change| is_touched(change, service, began))
+            *service != own && !self.state.changes.iter().any(|change| is_touched(change, service, began))
         };
         let sample = |service: &Arc<str>, within: &Range<Slot>| {
-            let slots = self.window.by_slot(service, within, |endpoint| endpoint != UNMATCHED);
+            let slots = self.state.window.by_slot(service, within, |endpoint| endpoint != UNMATCHED);
             Sample::new(slots.into_values(), within.len())
         };
-        let untouched = self.window.services().filter(is_untouched);
+        let untouched = self.state.window.services().filter(is_untouched);
         let mut pairs: Vec<(Sample, Sample)> = untouched
             .map(|service| (sample(service, &(past.first()..past.end())), sample(service, &with_it)))
             .filter(|(before, after)| !is_thin(before) && !is_thin(after))

@@ -69,7 +69,8 @@ fn one_change_is_in_the_air_at_a_time() {
     let mut daemon = Daemon::new(automatic());
     daemon.fail(&["one", "two"], 30);
     daemon.analyse();
-    let open: Vec<_> = daemon.core.state.changes.open().cloned().collect();
+    let open: Vec<_> =
+        daemon.core.state.changes.open().map(|change| change.recommendation_id.clone()).collect();
     assert_eq!(open.len(), 1);
     let service = daemon.recommendation(&open[0]).target_service;
     let other = if *service == *"one" { "two" } else { "one" };

@@ -132,7 +132,7 @@ fn check(daemon: &Daemon) {
     }
     for change in state.changes.iter() {
         assert_eq!(change.phase == Phase::RolledBack, change.rollback.is_some(), "{change:?}");
-        let is_open = state.changes.open().any(|id| *id == change.recommendation_id);
+        let is_open = state.changes.open().any(|open| open.recommendation_id == change.recommendation_id);
         assert!(!change.phase.is_open() || is_open, "{change:?}");
         let age = daemon.now.since(change.applied_at);
         assert!(!change.phase.is_open() || age <= LONGEST, "open for {age:?}: {change:?}");
@@ -140,9 +140,9 @@ fn check(daemon: &Daemon) {
             change.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Outcome::Better);
         assert_eq!(change.phase == Phase::Kept, is_judged_well && change.rollback.is_none(), "{change:?}");
     }
-    let services = state.changes.open().map(|id| &state.changes.of(id).unwrap().baseline.service);
-    let distinct: BTreeSet<_> = services.collect();
-    assert_eq!(distinct.len(), state.changes.open().len(), "one change of a service is judged at a time");
+    let services: Vec<_> = state.changes.open().map(|change| &change.baseline.service).collect();
+    let distinct: BTreeSet<_> = services.iter().collect();
+    assert_eq!(distinct.len(), services.len(), "one change of a service is judged at a time");
     let due = daemon.core.next_wakeup();
     assert!(!daemon.work.is_empty() || due.is_none_or(|due| due >= daemon.now), "nothing due is left undone");
 }
