@@ -68,3 +68,26 @@ fn every_other_fact_is_an_event_with_its_members() {
     assert_eq!((&body["type"], &body["instance"]), (&json!("settings_delivered"), &json!("web-1")));
     assert_eq!(body["event"]["action"], "settings_delivered");
 }
+
+#[test]
+fn a_verdict_is_a_document_beside_changes_and_rollbacks() {
+    for (phase, outcome) in [("kept", "success"), ("rolled_back", "failure"), ("inconclusive", "unknown")] {
+        let fact = json!({
+            "type": "change_judged", "recommendation_id": "abc", "service": "web", "phase": phase,
+            "verdict": {
+                "outcome": "better", "reason": "because", "judged_at": "2026-11-24T10:00:00Z",
+                "objective": "response_time", "comparison": null, "surroundings": null,
+                "significance": 0.01, "least_improvement": 0.15
+            }
+        });
+        let (_, stream, body) = bodies(&line(fact)).remove(0);
+        assert_eq!(stream, "self-evolution-optimizations");
+        let members =
+            ["type", "action", "service", "phase", "reason"].map(|name| body[name].as_str().unwrap());
+        assert_eq!(members, ["optimization", "verdict", "web", phase, "because"]);
+        assert_eq!(
+            (&body["verdict"]["outcome"], &body["event"]["outcome"]),
+            (&json!("better"), &json!(outcome))
+        );
+    }
+}

@@ -60,6 +60,8 @@ pub enum Fact {
     ChangeApplied(Box<Change>),
     /// A change has settled, and is compared with what was before until then.
     TrialBegan {
+        /// Of this service.
+        service: Arc<str>,
         /// That of this recommendation.
         recommendation_id: RecommendationId,
         /// The span; a later end than before where little was seen.

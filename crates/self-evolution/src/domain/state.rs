@@ -75,7 +75,7 @@ impl State {
             }
             Fact::Recommendation { recommendation } => self.recommendations.put((**recommendation).clone()),
             Fact::ChangeApplied(change) => self.applied(at, change),
-            Fact::TrialBegan { recommendation_id, trial } => {
+            Fact::TrialBegan { recommendation_id, trial, .. } => {
                 self.changes.update(recommendation_id, |change| {
                     change.phase = Phase::Verifying;
                     change.trial = Some(*trial);

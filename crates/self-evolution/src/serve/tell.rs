@@ -27,8 +27,8 @@ pub(super) fn fact(fact: &Fact) {
                 (&change.baseline.service, &change.recommendation_id, change.trigger.as_str());
             tracing::info!(%service, recommendation_id = %id, trigger, details = change.result.details, "change applied");
         }
-        Fact::TrialBegan { recommendation_id: id, trial } => {
-            tracing::info!(recommendation_id = %id, since = %trial.since, until = %trial.until, "change is being tried");
+        Fact::TrialBegan { service, recommendation_id: id, trial } => {
+            tracing::info!(%service, recommendation_id = %id, since = %trial.since, until = %trial.until, "change is being tried");
         }
         Fact::ChangeJudged(judged) => {
             let (service, id, verdict) = (&judged.service, &judged.recommendation_id, &judged.verdict);

@@ -1,5 +1,7 @@
 //! A change proves itself or is taken back: it settles, is tried, is judged.
 
+use std::sync::Arc;
+
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
@@ -28,7 +30,8 @@ impl Evolution {
                 Next::Wait => {}
                 Next::Try(trial) => {
                     let recommendation_id = change.recommendation_id.clone();
-                    self.record(decision, now, Fact::TrialBegan { recommendation_id, trial });
+                    let service = Arc::clone(&change.baseline.service);
+                    self.record(decision, now, Fact::TrialBegan { service, recommendation_id, trial });
                 }
                 Next::Conclude(verdict) => self.conclude(decision, &change, *verdict, now),
             }

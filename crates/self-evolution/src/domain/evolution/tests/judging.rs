@@ -91,6 +91,13 @@ fn a_change_that_helps_settles_is_tried_and_is_kept_with_its_numbers() {
     assert_eq!(daemon.setting("web", "response-cache"), Some(json!(true)));
     daemon.live(120, QUICK);
     assert_eq!(daemon.core.state.totals.judged, 1, "a verdict is found once");
+    for kind in ["trial_began", "change_judged"] {
+        let facts: Vec<_> = daemon.journal.iter().filter(|(_, fact)| fact["type"] == kind).collect();
+        assert!(
+            facts.len() == 1 && facts[0].1["service"] == "web",
+            "who follows a service sees it: {facts:?}"
+        );
+    }
 }
 
 #[test]
