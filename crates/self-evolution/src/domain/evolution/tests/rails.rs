@@ -140,3 +140,59 @@ fn what_did_not_help_is_tried_again_after_a_while_and_after_three_times_only_by_
     assert_eq!(daemon.of("web").status, Status::Applied, "a person may");
     assert_eq!(daemon.core.state.changes.of(&id).unwrap().trigger, Trigger::Automatic);
 }
+
+#[test]
+fn twelve_changes_are_made_in_a_day_and_no_more() {
+    let names: Vec<String> = (0..13).map(|number| format!("service-{number}")).collect();
+    let services: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut daemon = Daemon::new(Policy { judged: JudgedChanges::None, ..automatic() });
+    for _ in 0..4 {
+        daemon.fail(&services, 61);
+    }
+    daemon.analyse();
+    let pending = daemon.core.state.recommendations.iter().filter(|one| one.status == Status::Pending);
+    let held: Vec<_> =
+        pending.filter(|one| one.detector == "high_errors").filter_map(|one| one.held_back.clone()).collect();
+    assert_eq!(held, ["12 changes were made within a day"]);
+    assert_eq!(daemon.core.state.changes.iter().len(), 12);
+}
+
+/// A daemon in which a person has applied what was found for these services; half of their answers are errors.
+fn applied_by_hand(services: &[&str], policy: &Policy) -> Daemon {
+    let mut daemon = Daemon::new(Policy { auto_apply: false, ..policy.clone() });
+    daemon.fail(services, 30);
+    for service in services {
+        let id = daemon.of(service).id;
+        daemon.apply(&id).unwrap();
+        daemon.fetched_by(service);
+    }
+    daemon
+}
+
+/// What holds the daemon back from applying the same for `web`, once it may act on its own.
+fn held_back_for_web(daemon: &mut Daemon, policy: &Policy) -> String {
+    daemon.send(Event::PolicyChanged(policy.clone()));
+    daemon.fail(&["web"], 31);
+    daemon.held_back("web")
+}
+
+#[test]
+fn a_kind_of_change_that_mostly_harms_is_left_to_a_person() {
+    let services = ["one", "two", "three", "four"];
+    let mut daemon = applied_by_hand(&services, &automatic());
+    for _ in 0..10 {
+        services.iter().for_each(|service| daemon.see(service, "/x", 20, 0.1, 500));
+        daemon.pass(MINUTE);
+    }
+    let reason = "of 4 changes of its kind 0 have helped, which leaves it to a person";
+    assert_eq!(held_back_for_web(&mut daemon, &automatic()), reason);
+}
+
+#[test]
+fn what_is_expected_to_do_too_little_by_now_is_left_to_a_person_and_still_recommended() {
+    let policy = Policy { threshold: 0.4, ..automatic() };
+    let mut daemon = applied_by_hand(&["one"], &policy);
+    daemon.fail(&["one"], 45);
+    let held_back = held_back_for_web(&mut daemon, &policy);
+    assert_eq!(held_back, "an improvement of 33 % is expected, and 40 % are worth it");
+}

@@ -123,3 +123,24 @@ fn a_young_service_was_not_silent_before_it_began() {
     assert_eq!(change.phase, Phase::Kept, "{:?}", change.verdict);
     assert_eq!(change.verdict.unwrap().comparison.unwrap().load_ratio, 1.0);
 }
+
+#[test]
+fn requests_that_go_elsewhere_than_before_leave_nothing_to_compare() {
+    let mut daemon = Daemon::new(judging());
+    let minutes = |daemon: &mut Daemon, minutes: u32, (first, second): (usize, usize), seconds: f64| {
+        for minute in 0..minutes {
+            let seconds = seconds + f64::from(minute % 5) / 50.0;
+            daemon.see("web", "/first", first, seconds, 200);
+            daemon.see("web", "/second", second, seconds, 200);
+            daemon.pass(MINUTE);
+        }
+    };
+    minutes(&mut daemon, 60, (15, 15), 2.5);
+    let id = daemon.found("slow_response");
+    daemon.apply(&id).unwrap();
+    daemon.fetch("web-1");
+    minutes(&mut daemon, 40, (25, 5), 0.5);
+    let (outcome, reason) = daemon.outcome(&id).unwrap();
+    assert_eq!(outcome, Outcome::Inconclusive);
+    assert!(reason.contains("33 % of the requests went to other endpoints than before"), "{reason}");
+}
