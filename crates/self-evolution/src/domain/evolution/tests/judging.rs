@@ -148,6 +148,8 @@ fn what_no_instance_has_fetched_is_taken_back_and_not_judged() {
 fn what_nobody_fetches_is_not_delivered_although_nobody_reports_either() {
     let mut daemon = Daemon::new(judging());
     daemon.live(60, SLOW);
+    // In the midst of a minute, so that the settling and ten silent minutes end together.
+    daemon.pass(MINUTE / 2);
     let id = daemon.found("slow_response");
     daemon.apply(&id).unwrap();
     daemon.pass(12 * MINUTE);
