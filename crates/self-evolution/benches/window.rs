@@ -1,12 +1,11 @@
 //! A full window: 2,000 endpoints over 24 hours of simulated time through the core, and what it then takes to keep it, to
 //! analyse it and to write it down. `cargo bench --package self-evolution --bench window -- even` for even traffic.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mimalloc::MiMalloc;
-use self_evolution::domain::detect::detect;
+use self_evolution::domain::detect::{Look, detect};
 use self_evolution::domain::evolution::{Event, Evolution, Work};
 use self_evolution::domain::fact::UsageKey;
 use self_evolution::domain::policy::{JudgedChanges, Policy};
@@ -113,14 +112,9 @@ fn filled(traffic: Traffic, clock: &Clock) -> (Evolution, Timestamp, Duration) {
     (core, now, longest)
 }
 
-fn window_of(
-    core: &mut Evolution,
-    now: Timestamp,
-) -> (u64, self_evolution::domain::window::Window, Range<u32>) {
+fn look_of(core: &mut Evolution, now: Timestamp) -> (u64, Box<Look>) {
     let decision = core.handle(Event::AnalysisRequested, now);
-    let found =
-        decision.work.into_iter().map(|Work::Analyse { run, window, within }| (run, window, within)).next();
-    found.unwrap_or_default()
+    decision.work.into_iter().map(|Work::Analyse { run, look }| (run, look)).next().unwrap_or_default()
 }
 
 #[tokio::main]
@@ -139,17 +133,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "  resident: {} MiB; longest report of a minute: {longest:?}",
         kibibytes("VmRSS").saturating_sub(before) / 1_024
     );
-    let (run, window, within) = window_of(&mut core, now);
+    let (run, look) = look_of(&mut core, now);
     let began = clock.now();
-    let (findings, patterns) = detect(&window, &within);
+    let detected = detect(&look);
     let took = clock.now().since(began);
-    println!("  analysis: {took:?}, {} findings of {patterns}", findings.len());
+    println!("  analysis: {took:?}, {} findings of {}", detected.findings.len(), detected.patterns);
     let began = clock.now();
     core.handle(Event::Usage(report(0, traffic, &mut Chance(2))), now + Duration::from_secs(60));
     println!("  a report while a snapshot is out: {:?}", clock.now().since(began));
-    drop(window);
+    drop(look);
     let began = clock.now();
-    core.handle(Event::Analysed { run, findings, patterns }, now + Duration::from_secs(60));
+    core.handle(Event::Analysed { run, detected }, now + Duration::from_secs(60));
     println!("  taking the analysis in: {:?}", clock.now().since(began));
     checkpoint(&core, &clock).await?;
     Ok(())

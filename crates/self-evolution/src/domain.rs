@@ -3,6 +3,7 @@
 pub mod calibration;
 pub mod change;
 pub mod detect;
+pub mod evidence;
 pub mod evolution;
 pub mod fact;
 pub mod judge;

@@ -2,20 +2,20 @@
 
 use shared::engine::Performing;
 
-use crate::domain::detect::detect;
+use crate::domain::detect::{Detected, detect};
 use crate::domain::evolution::{Event, Evolution, Work};
 
 /// Starts a piece of work; what it brings back is the next event.
 pub fn perform(work: Work) -> Performing<Evolution> {
     match work {
-        Work::Analyse { run, window, within } => Box::pin(async move {
+        Work::Analyse { run, look } => Box::pin(async move {
             // It only computes, for longer than a task may keep others waiting.
-            let detected = tokio::task::spawn_blocking(move || detect(&window, &within)).await;
-            let (findings, patterns) = detected.unwrap_or_else(|error| {
+            let detected = tokio::task::spawn_blocking(move || detect(&look)).await;
+            let detected = detected.unwrap_or_else(|error| {
                 tracing::error!(%error, "an analysis broke off; nothing is recommended because of it");
-                (Vec::new(), 0)
+                Detected::default()
             });
-            Event::Analysed { run, findings, patterns }
+            Event::Analysed { run, detected }
         }),
     }
 }

@@ -145,7 +145,7 @@ impl Decider for Evolution {
         match event {
             Event::Usage(report) => self.collect(report, now),
             Event::AnalysisRequested => self.analysis_requested(now),
-            Event::Analysed { run, findings, patterns } => self.analysed(run, findings, patterns, now),
+            Event::Analysed { run, detected } => self.analysed(run, detected, now),
             Event::ApplyRequested { id } => self.apply_requested(&id, now),
             Event::RollbackRequested { id, reason } => self.rollback_requested(&id, reason, now),
             Event::ApprovalRequested { id } => self.approval_requested(&id, now),

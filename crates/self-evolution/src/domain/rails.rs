@@ -8,7 +8,7 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Phase, Trigger};
 use super::policy::Policy;
-use super::recommendation::{Confidence, Kind, Priority, Recommendation, Status};
+use super::recommendation::{Confidence, Gain, GainOf, Priority, Recommendation, Status};
 use super::state::State;
 use super::window::shape::{HOUR, Slot};
 
@@ -121,11 +121,10 @@ impl Rails<'_> {
         let within = self.policy.shape.last_hour(self.now);
         let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
         let last_hour = self.state.window.counters_of(target_service, &within, is_wanted);
-        let (gain, least, what) = match recommendation.r#type {
-            Kind::Performance | Kind::Scaling => {
-                (last_hour.sum * improvement, LEAST_SECONDS, "seconds of waiting")
-            }
-            Kind::Reliability => (last_hour.errors() as f64 * improvement, LEAST_ERRORS, "errors"),
+        let Gain { per_hour: gain, of } = Gain::of(recommendation.r#type, *improvement, &last_hour);
+        let (least, what) = match of {
+            GainOf::UserSeconds => (LEAST_SECONDS, "seconds of waiting"),
+            GainOf::Errors => (LEAST_ERRORS, "errors"),
         };
         (gain < least)
             .then(|| format!("it would spare {gain:.1} {what} an hour, and {least:.0} are worth it"))

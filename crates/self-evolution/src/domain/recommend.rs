@@ -1,8 +1,11 @@
-//! From findings to recommendations: one for each service and issue of a day, with every endpoint as evidence.
+//! From findings to recommendations: one for each service and issue of a day, with all that speaks for it as evidence.
 
-use std::collections::BTreeMap;
+mod groups;
+
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use md5::{Digest, Md5};
 use shared::clock::Timestamp;
@@ -10,11 +13,15 @@ use shared::clock::Timestamp;
 use super::detect::Finding;
 use super::playbook;
 use super::policy::Policy;
-use super::recommendation::{Confidence, Recommendation, RecommendationId, Status};
+use super::recommendation::{Confidence, Gain, Recommendation, RecommendationId, Status};
 use super::state::State;
+use super::window::bucket::Counters;
+use groups::groups;
 
 /// Endpoints that a recommendation names; the worst.
 const MOST_EVIDENCE: usize = 20;
+/// A pending recommendation for which no analysis has found reason for so long is over.
+pub const EXPIRES: Duration = Duration::from_secs(86_400);
 /// Requests below which the evidence is thin.
 const THIN: u64 = 30;
 
@@ -26,26 +33,17 @@ pub fn recommend(
     policy: &Policy,
     now: Timestamp,
 ) -> Vec<Recommendation> {
-    let mut groups: BTreeMap<(Arc<str>, &'static str), Vec<Finding>> = BTreeMap::new();
-    for finding in findings {
-        groups.entry((Arc::clone(&finding.service), finding.issue.name)).or_default().push(finding);
-    }
+    let groups = groups(findings, policy.shape);
     let mut recommendations: Vec<_> =
-        groups.into_values().filter_map(|group| of_group(group, state, policy, now)).collect();
+        groups.into_iter().filter_map(|group| of_group(group, state, policy, now)).collect();
     recommendations.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id)));
     recommendations
 }
 
-fn of_group(
-    mut group: Vec<Finding>,
-    state: &State,
-    policy: &Policy,
-    now: Timestamp,
-) -> Option<Recommendation> {
+fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp) -> Option<Recommendation> {
     let State { recommendations, settings, calibration, .. } = state;
-    group.sort_by(|a, b| b.issue.severity.total_cmp(&a.issue.severity));
-    let worst = group.first()?;
-    let (service, issue) = (Arc::clone(&worst.service), worst.issue.clone());
+    let first = group.first()?;
+    let (service, issue) = (Arc::clone(&first.service), first.issue.clone());
     // By the constant: what is not offered because of what came of it could never be tried again.
     if issue.prior_improvement < policy.threshold {
         return None;
@@ -55,13 +53,14 @@ fn of_group(
     let (confidence, confidence_reason) = confidence(&group);
     let known = recommendations.get(&id);
     // It has another identity each day, and what a person has said of it holds all the same.
-    let is_approved_of_before = recommendations.iter().any(|old| {
-        old.status == Status::Pending && old.is_approved && old.is_like(&service, worst.issue.name)
-    });
+    let is_approved_of_before = recommendations
+        .iter()
+        .any(|old| old.status == Status::Pending && old.is_approved && old.is_like(&service, issue.name));
     // What is in effect, or over, keeps the changes that it was about.
     let settled = known.filter(|known| known.status != Status::Pending);
     let changes = settled
         .map_or_else(|| playbook::changes(issue.kind, &service, settings), |settled| settled.changes.clone());
+    let reach = Reach::of(&group);
     Some(Recommendation {
         id,
         r#type: issue.kind,
@@ -70,6 +69,11 @@ fn of_group(
         priority: issue.priority,
         estimated_improvement: estimate.improvement,
         improvement_method: estimate.method,
+        improvement_interval: None,
+        gain: Some(Gain::of(issue.kind, estimate.improvement, &reach.last_hour)),
+        onset: group.iter().filter_map(|finding| finding.evidence.onset).min(),
+        blast_radius: Some(reach.part),
+        expires_at: Some(now + EXPIRES),
         prior_improvement: issue.prior_improvement,
         status: known.map_or(Status::Pending, |known| known.status),
         is_approved: known.map_or(is_approved_of_before, |known| known.is_approved),
@@ -87,6 +91,30 @@ fn of_group(
     })
 }
 
+/// How much of a service the endpoints are that findings name.
+struct Reach {
+    /// What they have answered in the last hour.
+    last_hour: Counters,
+    /// The part of the service's requests in the window that went to them.
+    part: f64,
+}
+
+impl Reach {
+    fn of(group: &[Finding]) -> Self {
+        let (mut last_hour, mut requests, mut of_service) = (Counters::default(), 0, 0);
+        let mut counted = BTreeSet::new();
+        for finding in group.iter().take(MOST_EVIDENCE) {
+            // Several detectors may name one.
+            if counted.insert(&finding.evidence.endpoint) {
+                last_hour.merge(&finding.last_hour);
+                requests += finding.requests;
+                of_service = finding.requests_of_service;
+            }
+        }
+        Self { last_hour, part: requests as f64 / of_service.max(1) as f64 }
+    }
+}
+
 /// The first 12 hexadecimal digits of the MD5 of service, issue and day: what clients of the system before know.
 fn identity(service: &str, issue: &str, now: Timestamp) -> RecommendationId {
     let moment = now.to_string();
@@ -101,7 +129,7 @@ fn identity(service: &str, issue: &str, now: Timestamp) -> RecommendationId {
 }
 
 fn confidence(group: &[Finding]) -> (Confidence, String) {
-    let requests: u64 = group.iter().map(|finding| finding.evidence.requests).sum();
+    let requests: u64 = group.iter().map(|finding| finding.evidence.now.requests).sum();
     if requests < THIN {
         (Confidence::Low, format!("only {requests} requests were seen; {THIN} say more"))
     } else {

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
+pub use super::evidence::{Evidence, Figures, Interval};
 use super::setting::SettingChange;
+use super::window::bucket::Counters;
 
 /// The identity of a recommendation: 12 hexadecimal digits, the same for one service, issue and day.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
@@ -134,28 +136,6 @@ pub enum Confidence {
     High,
 }
 
-/// What was seen of one endpoint that speaks for a recommendation.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Evidence {
-    /// The endpoint, with placeholders for identities.
-    #[schema(value_type = String)]
-    pub endpoint: Arc<str>,
-    /// Requests in the window.
-    pub requests: u64,
-    /// Of these, answered with a status from 400 on.
-    pub errors: u64,
-    /// Their part of all requests.
-    pub error_rate: f64,
-    /// Mean response time, in seconds.
-    pub mean_response_time: f64,
-    /// Median response time, in seconds, to within 1.6 %.
-    pub p50: f64,
-    /// The time that 95 % of the requests did not exceed.
-    pub p95: f64,
-    /// The time that 99 % of the requests did not exceed.
-    pub p99: f64,
-}
-
 /// Something that is recommended.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Recommendation {
@@ -174,6 +154,21 @@ pub struct Recommendation {
     pub estimated_improvement: f64,
     /// Where that number comes from.
     pub improvement_method: String,
+    /// The same with its interval, where it was worked out from what was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub improvement_interval: Option<Interval>,
+    /// What that would spare users, by what was seen in the last hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
+    /// When what it is about began, as far as that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<Timestamp>,
+    /// The part of the service's requests that went to the endpoints that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blast_radius: Option<f64>,
+    /// When it is over, unless an analysis finds reason for it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// The constant that it was worked out from.
     #[serde(default)]
     pub prior_improvement: f64,
@@ -206,6 +201,39 @@ pub struct Recommendation {
     /// What has happened to it, oldest first; the newest 20.
     #[serde(default)]
     pub history: Vec<Step>,
+}
+
+/// What users are spared.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Gain {
+    /// So much an hour.
+    pub per_hour: f64,
+    /// Of what.
+    pub of: GainOf,
+}
+
+/// What users are spared of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GainOf {
+    /// Seconds that they wait, all users together.
+    UserSeconds,
+    /// Answers that are errors.
+    Errors,
+}
+
+impl Gain {
+    /// What an improvement would have spared, of what was counted over an hour.
+    pub fn of(kind: Kind, improvement: f64, last_hour: &Counters) -> Self {
+        match kind {
+            Kind::Performance | Kind::Scaling => {
+                Self { per_hour: last_hour.sum * improvement, of: GainOf::UserSeconds }
+            }
+            Kind::Reliability => {
+                Self { per_hour: last_hour.errors() as f64 * improvement, of: GainOf::Errors }
+            }
+        }
+    }
 }
 
 /// Something that has happened to a recommendation.

@@ -1,6 +1,6 @@
 //! Answers of which more than a tenth are errors.
 
-use super::{Detector, Issue, Seen};
+use super::{Detector, Issue, Seen, Signs};
 use crate::domain::recommendation::{Kind, Priority};
 
 /// Part of the answers above which there are many errors.
@@ -28,6 +28,7 @@ impl Detector for HighErrors {
             severity: rate,
             prior_improvement: PRIOR,
             description,
+            signs: Signs::default(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Endpoints with more than 1,000 requests in the window.
 
-use super::{Detector, Issue, Seen};
+use super::{Detector, Issue, Seen, Signs};
 use crate::domain::recommendation::{Kind, Priority};
 
 /// Requests in the window above which there are many.
@@ -27,6 +27,7 @@ impl Detector for HighTraffic {
             severity: requests as f64,
             prior_improvement: PRIOR,
             description,
+            signs: Signs::default(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Answers that take more than 2 seconds on average.
 
-use super::{Detector, Issue, Seen};
+use super::{Detector, Issue, Seen, Signs};
 use crate::domain::recommendation::{Kind, Priority};
 
 /// Mean response time in seconds above which it is slow.
@@ -27,6 +27,7 @@ impl Detector for SlowResponse {
             severity: mean,
             prior_improvement: PRIOR,
             description,
+            signs: Signs::default(),
         })
     }
 }

@@ -1,21 +1,18 @@
 //! When the window is analysed, and what follows from what was found.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
 use super::super::change::Trigger;
-use super::super::detect::Finding;
+use super::super::detect::{Detected, Look, Over};
+use super::super::evidence::Evidence;
 use super::super::fact::{Analysed, Fact};
 use super::super::rails::Rails;
-use super::super::recommend::recommend;
+use super::super::recommend::{EXPIRES, recommend};
 use super::super::recommendation::{Recommendation, Status};
 use super::{Answer, Evolution, Work};
-
-/// A pending recommendation for which no analysis has found reason for so long is over.
-const EXPIRES: Duration = Duration::from_secs(86_400);
 
 impl Evolution {
     pub(super) fn is_idle(&self) -> bool {
@@ -44,22 +41,13 @@ impl Evolution {
         if self.is_idle() {
             self.runs.begun += 1;
             self.runs.is_under_way = true;
-            let within = self.policy.shape.window(now);
-            decision.work.push(Work::Analyse {
-                run: self.runs.begun,
-                window: self.state.window.clone(),
-                within,
-            });
+            let look = Box::new(Look::new(&self.state, self.policy.shape, now));
+            decision.work.push(Work::Analyse { run: self.runs.begun, look });
         }
     }
 
-    pub(super) fn analysed(
-        &mut self,
-        run: u64,
-        findings: Vec<Finding>,
-        patterns: usize,
-        now: Timestamp,
-    ) -> Decision<Self> {
+    pub(super) fn analysed(&mut self, run: u64, detected: Detected, now: Timestamp) -> Decision<Self> {
+        let Detected { findings, patterns, over } = detected;
         let mut decision = Decision::default();
         if run != self.runs.begun || self.is_idle() {
             return decision;
@@ -83,6 +71,7 @@ impl Evolution {
                 Fact::Recommendation { recommendation: Box::new(recommendation) },
             );
         }
+        self.end_what_is_over(&mut decision, &over, now);
         self.expire(&mut decision, now);
         let next_at = now + self.policy.analysis_interval;
         self.record(&mut decision, now, Fact::Analysed(Analysed { patterns, recommendations, next_at }));
@@ -98,6 +87,25 @@ impl Evolution {
         let reason = format!("replaced by {}, which says the same of today", new.id);
         self.let_expire(decision, now, &reason, |old| {
             old.id != new.id && old.is_like(&new.target_service, &new.detector)
+        });
+    }
+
+    /// What compares is over when what it was about is: at every endpoint that it names. A person's approval holds.
+    fn end_what_is_over(&mut self, decision: &mut Decision<Self>, over: &[Over], now: Timestamp) {
+        if over.is_empty() {
+            return;
+        }
+        let is_over = |recommendation: &Recommendation, evidence: &Evidence| {
+            over.iter().any(|over| {
+                over.service == recommendation.target_service
+                    && over.endpoint == evidence.endpoint
+                    && over.detector == evidence.detector
+            })
+        };
+        self.let_expire(decision, now, "what it was about is over", |old| {
+            !old.is_approved
+                && old.confirmed_at < now
+                && old.evidence.iter().all(|evidence| is_over(old, evidence))
         });
     }
 

@@ -1,17 +1,14 @@
 //! What happens to the core, what it answers, and what it wants done.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::change::{Change, Rollback};
-use super::super::detect::Finding;
+use super::super::detect::{Detected, Look};
 use super::super::pause::Pause;
 use super::super::policy::Policy;
 use super::super::recommendation::{Recommendation, RecommendationId, Status};
 use super::super::usage::Report;
-use super::super::window::Window;
-use super::super::window::shape::Slot;
 
 /// What happened.
 #[derive(Debug)]
@@ -25,9 +22,7 @@ pub enum Event {
         /// Which one.
         run: u64,
         /// What it has found.
-        findings: Vec<Finding>,
-        /// Endpoints that were looked at.
-        patterns: usize,
+        detected: Detected,
     },
     /// Somebody wants a recommendation applied.
     ApplyRequested {
@@ -132,9 +127,7 @@ pub enum Work {
     Analyse {
         /// Which analysis it is.
         run: u64,
-        /// What was seen.
-        window: Window,
-        /// The slots that count.
-        within: Range<Slot>,
+        /// What there is to look at.
+        look: Box<Look>,
     },
 }

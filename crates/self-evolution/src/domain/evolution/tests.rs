@@ -2,6 +2,7 @@
 
 mod analysis;
 mod collecting;
+mod comparing;
 mod judging;
 mod life;
 mod rails;
@@ -87,9 +88,8 @@ impl Daemon {
     }
 
     fn carry_out(&mut self) {
-        while let Some(Work::Analyse { run, window, within }) = self.work.pop_front() {
-            let (findings, patterns) = detect(&window, &within);
-            let decision = self.core.handle(Event::Analysed { run, findings, patterns }, self.now);
+        while let Some(Work::Analyse { run, look }) = self.work.pop_front() {
+            let decision = self.core.handle(Event::Analysed { run, detected: detect(&look) }, self.now);
             self.take(decision);
         }
     }

@@ -113,6 +113,31 @@ impl Series {
         all
     }
 
+    /// What was counted in every bucket that lies within these slots as a whole and overlaps none that is left out: each
+    /// with its slots, in order, behind what is in `into` already.
+    pub fn read(
+        &self,
+        within: &Range<Slot>,
+        left_out: &[Range<Slot>],
+        into: &mut Vec<(Range<Slot>, Counters)>,
+    ) {
+        let begin = into.len();
+        let packed = self.packed(within).filter(|packed| counts(&packed.slots, left_out));
+        into.extend(packed.filter_map(|packed| Some((packed.slots, Bucket::unpack_counters(packed.bytes)?))));
+        for (slot, bucket) in self.open.iter().filter(|(slot, _)| within.contains(slot)) {
+            let slots = *slot..slot + 1;
+            // What came late for a slot may be open beside what is packed of it.
+            match into[begin..].iter_mut().rev().find(|(known, _)| *known == slots) {
+                Some((_, counters)) => counters.merge(&bucket.counters),
+                None if counts(&slots, left_out) => into.push((slots, bucket.counters)),
+                None => {}
+            }
+        }
+        if !into[begin..].is_sorted_by_key(|(slots, _)| slots.start) {
+            into[begin..].sort_by_key(|(slots, _)| slots.start);
+        }
+    }
+
     /// What was counted in each slot within these that has a bucket of its own, in order.
     pub fn by_slot(&self, within: &Range<Slot>) -> impl Iterator<Item = (Slot, Counters)> {
         let packed = self.fine.iter().filter(|packed| within.contains(&packed.slots.start));
@@ -127,11 +152,14 @@ impl Series {
         by_slot.into_iter()
     }
 
-    /// The same with the response times.
-    pub fn total(&self, within: &Range<Slot>) -> Bucket {
+    /// What was counted in them, with the response times, but for buckets that overlap what is left out.
+    pub fn total(&self, within: &Range<Slot>, left_out: &[Range<Slot>]) -> Bucket {
         let mut all = Sum::default();
-        self.packed(within).for_each(|packed| all.add_packed(packed.bytes));
-        self.open.iter().filter(|(slot, _)| within.contains(slot)).for_each(|(_, bucket)| all.add(bucket));
+        let packed = self.packed(within).filter(|packed| counts(&packed.slots, left_out));
+        packed.for_each(|packed| all.add_packed(packed.bytes));
+        let open = self.open.iter().filter(|(slot, _)| within.contains(slot));
+        let open = open.filter(|(slot, _)| counts(&(*slot..slot + 1), left_out));
+        open.for_each(|(_, bucket)| all.add(bucket));
         all.into()
     }
 
@@ -173,6 +201,11 @@ impl Series {
     }
 }
 
+/// Whether slots overlap none of what is left out.
+fn counts(slots: &Range<Slot>, left_out: &[Range<Slot>]) -> bool {
+    !left_out.iter().any(|gap| gap.start < slots.end && slots.start < gap.end)
+}
+
 /// Whether an answer says that nothing is under a path: not authorised, not found, method not allowed.
 pub fn says_nothing_is_there(status: u16) -> bool {
     matches!(status, 401 | 404 | 405)
@@ -200,7 +233,7 @@ mod tests {
             series.record(now, now - LATE, 0.75, 200);
             series.age(now, 0, COARSE);
         }
-        let all = series.total(&(0..3_000));
+        let all = series.total(&(0..3_000), &[]);
         assert_eq!((all.counters.requests, all.counters.errors()), (4_000, 200));
         assert!((all.counters.sum - 2_000.0).abs() < 1e-6, "{}", all.counters.sum);
         assert_eq!(all.counters, series.counters(&(0..3_000)));
@@ -212,7 +245,7 @@ mod tests {
     fn what_began_before_the_window_is_forgotten() {
         let mut series = steady(0..1_000);
         series.age(1_000, 930, COARSE);
-        let kept = series.total(&(0..1_000)).counters.requests;
+        let kept = series.total(&(0..1_000), &[]).counters.requests;
         assert_eq!(kept, 70);
         series.age(3_000, 2_900, COARSE);
         assert!(series.is_empty());
@@ -269,6 +302,28 @@ mod tests {
     }
 
     #[test]
+    fn buckets_are_read_in_order_without_those_that_overlap_what_is_left_out() {
+        let mut series = steady(0..600);
+        series.age(600, 0, COARSE);
+        series.record(600, 592, 0.5, 500);
+        series.record(600, 600, 0.5, 200);
+        let read = |left_out: &[Range<Slot>]| {
+            let mut all = Vec::new();
+            series.read(&(100..700), left_out, &mut all);
+            assert!(all.is_sorted_by_key(|(slots, _)| slots.start));
+            all
+        };
+        let requests =
+            |all: Vec<(Range<Slot>, Counters)>| all.iter().map(|(_, seen)| seen.requests).sum::<u64>();
+        let whole = read(&[]);
+        assert_eq!(whole.iter().filter(|(slots, _)| *slots == (592..593)).count(), 1, "late ones are in it");
+        assert_eq!(requests(whole), series.counters(&(100..700)).requests);
+        let coarse = read(&[130..131, 131..132]);
+        assert!(!coarse.iter().any(|(slots, _)| slots.contains(&130)), "a coarse one as a whole");
+        assert_eq!(requests(read(&[590..600, 600..700])) + 12, requests(read(&[])));
+    }
+
+    #[test]
     fn two_series_add_up_to_the_one_of_all_requests() {
         let (mut one, other, mut both) = (steady(0..600), steady(300..900), steady(0..600));
         for slot in 300..900 {
@@ -276,7 +331,7 @@ mod tests {
         }
         one.merge(&other);
         let all = 0..900;
-        assert_eq!(one.total(&all).times, both.total(&all).times);
+        assert_eq!(one.total(&all, &[]).times, both.total(&all, &[]).times);
         assert_eq!(one.counters(&all).requests, 1_200);
     }
 

@@ -85,7 +85,7 @@ mod tests {
         // Two coarse buckets, one fine and one open, of a request of half a second each.
         let json = r#"{"requests":4,"exists":true,"buckets":"AoQHJgEAAAAAAAAAAOA/AAAAAAAA0D8AAAAAAADgPwAAAAAAAOA/3QMBkwcmAQAAAAAAAAAA4D8AAAAAAADQPwAAAAAAAOA/AAAAAAAA4D/dAwEBzAgmAQAAAAAAAAAA4D8AAAAAAADQPwAAAAAAAOA/AAAAAAAA4D/dAwGKCiYBAAAAAAAAAADgPwAAAAAAANA/AAAAAAAA4D8AAAAAAADgP90DAQ"}"#;
         let series: Series = serde_json::from_str(json).unwrap();
-        let all = series.total(&(0..2_000));
+        let all = series.total(&(0..2_000), &[]);
         assert_eq!((all.counters.requests, all.counters.sum), (4, 2.0));
         assert_eq!(all.times.quantile(0.5).map(|seconds| (seconds * 10.0).round()), Some(5.0));
         assert_eq!((series.requests(), series.exists()), (4, true));

@@ -1,0 +1,75 @@
+//! What a detector looks at: one endpoint, bucket by bucket.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Signs;
+use super::look::Look;
+use crate::domain::evidence::{Evidence, Figures};
+use crate::domain::window::bucket::Counters;
+use crate::domain::window::series::Series;
+use crate::domain::window::shape::Slot;
+
+/// Counters of the slots beside them.
+pub(super) type Counted = (Range<Slot>, Counters);
+
+/// One endpoint, as far as it counts.
+pub struct Seen<'a> {
+    pub(super) look: &'a Look,
+    pub(super) service: &'a Arc<str>,
+    pub(super) endpoint: &'a Arc<str>,
+    pub(super) series: &'a Series,
+    /// What is left out.
+    pub(super) left_out: &'a [Range<Slot>],
+    /// Every bucket that counts, in order.
+    pub(super) buckets: &'a [Counted],
+    /// What was counted in the window.
+    pub counters: Counters,
+}
+
+impl Seen<'_> {
+    /// The slot that is not over yet.
+    pub fn now(&self) -> Slot {
+        self.look.now
+    }
+
+    /// The buckets that lie within these slots as a whole.
+    pub fn buckets(&self, within: &Range<Slot>) -> impl Iterator<Item = &Counted> {
+        let first = self.buckets.partition_point(|(slots, _)| slots.start < within.start);
+        let end = within.end;
+        self.buckets[first..].iter().take_while(move |(slots, _)| slots.end <= end)
+    }
+
+    /// What was counted in them.
+    pub fn total(&self, within: &Range<Slot>) -> Counters {
+        let mut total = Counters::default();
+        self.buckets(within).for_each(|(_, counters)| total.merge(counters));
+        total
+    }
+
+    /// What is pending because of this endpoint.
+    pub fn pending(&self, detector: &str) -> Option<&Evidence> {
+        let of_service = self.look.pending.get(self.service)?;
+        of_service.iter().find(|known| *known.endpoint == **self.endpoint && known.detector == detector)
+    }
+
+    fn figures(&self, within: &Range<Slot>) -> Figures {
+        self.series.total(within, self.left_out).into()
+    }
+
+    /// What speaks for an issue of this name.
+    pub(super) fn evidence(&self, detector: &str, signs: &Signs) -> Evidence {
+        let buckets = signs.slots.as_ref().map(|slots| slots.end - slots.start);
+        Evidence {
+            endpoint: Arc::clone(self.endpoint),
+            detector: detector.to_owned(),
+            now: self.figures(signs.slots.as_ref().unwrap_or(&self.look.within)),
+            buckets,
+            baseline: signs.baseline.or_else(|| signs.before.as_ref().map(|before| self.figures(before))),
+            shift: signs.shift,
+            p: signs.p,
+            burn: signs.burn,
+            onset: signs.onset,
+        }
+    }
+}
