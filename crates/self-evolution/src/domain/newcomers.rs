@@ -4,7 +4,7 @@
 //! top-k elements in data streams, 2005): whoever is not among those counted takes over the count of the least, and
 //! how much of a count was taken over is known.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::fact::UsageKey;
 use super::window::shape::{FINE, Slot};
@@ -18,7 +18,9 @@ const LEAST_REQUESTS: u64 = 100;
 #[derive(Debug, Default)]
 pub struct Newcomers {
     counted: HashMap<UsageKey, Count>,
-    /// The last slot in which one has asked.
+    /// The same in the order of their requests: strangers bring a new one with each request.
+    in_order: BTreeSet<(u64, UsageKey)>,
+    /// The last slot in which it was looked whether one asks.
     asked: Slot,
 }
 
@@ -46,24 +48,31 @@ impl Newcomers {
     /// Counts requests of a newcomer.
     pub fn count(&mut self, key: &UsageKey, requests: u64, now: Slot) {
         let afresh = Count { requests, taken_over: 0, since: now };
-        if let Some(count) = self.counted.get_mut(key) {
+        let count = match self.take(key) {
             // Of what is older the window knows the coarse buckets only, and cannot be compared.
-            match count.since + FINE > now {
-                true => count.requests += requests,
-                false => *count = afresh,
+            Some(count) if count.since + FINE > now => Count { requests: count.requests + requests, ..count },
+            Some(_) => afresh,
+            None if self.counted.len() >= MOST_COUNTED => {
+                let taken_over = self.drop_the_least();
+                Count { requests: requests + taken_over, taken_over, ..afresh }
             }
-            return;
-        }
-        let mut count = afresh;
-        if self.counted.len() >= MOST_COUNTED {
-            let least = self.counted.iter().min_by_key(|(key, count)| (count.requests, *key));
-            if let Some((least, taken)) = least.map(|(key, count)| (key.clone(), count.requests)) {
-                self.counted.remove(&least);
-                count.requests += taken;
-                count.taken_over = taken;
-            }
-        }
+            None => afresh,
+        };
+        self.in_order.insert((count.requests, key.clone()));
         self.counted.insert(key.clone(), count);
+    }
+
+    /// Makes room for another one; gives the requests of the one that had it.
+    fn drop_the_least(&mut self) -> u64 {
+        let Some((requests, least)) = self.in_order.pop_first() else { return 0 };
+        self.counted.remove(&least);
+        requests
+    }
+
+    fn take(&mut self, key: &UsageKey) -> Option<Count> {
+        let count = self.counted.remove(key)?;
+        self.in_order.remove(&(count.requests, key.clone()));
+        Some(count)
     }
 
     /// Takes out the busiest newcomer, one in each slot, to be compared with those that have a place.
@@ -71,12 +80,12 @@ impl Newcomers {
         if now <= self.asked {
             return None;
         }
+        self.asked = now;
         let of_its_own = |count: &Count| count.requests - count.taken_over;
         let busiest = self.counted.iter().max_by_key(|(key, count)| (of_its_own(count), *key));
         let (key, count) = busiest.filter(|(_, count)| of_its_own(count) >= LEAST_REQUESTS)?;
         let claim = Claim { key: key.clone(), requests: of_its_own(count), since: count.since };
-        self.asked = now;
-        self.counted.remove(&claim.key);
+        self.take(&claim.key);
         Some(claim)
     }
 }

@@ -42,6 +42,9 @@ pub const UNMATCHED: &str = "{unmatched}";
 pub struct Window {
     shape: Shape,
     services: BTreeMap<Arc<str>, Arc<Endpoints>>,
+    /// Endpoints that are told apart, without what is beyond the bounds: asked for with every path that has no place.
+    #[serde(default)]
+    apart: usize,
 }
 
 /// The endpoints of one service.
@@ -108,6 +111,7 @@ impl Window {
             }
         }
         self.shape = shape;
+        self.count_endpoints();
     }
 
     /// Where an event of this service and endpoint is counted. The endpoint is free of identities already.
@@ -146,9 +150,12 @@ impl Window {
     }
 
     fn is_full(&self) -> bool {
-        // The first is quick, and mostly says enough.
-        self.len() >= MOST_KEYS
-            && self.services.values().map(|endpoints| endpoints.apart()).sum::<usize>() >= MOST_KEYS
+        self.apart >= MOST_KEYS
+    }
+
+    /// To be called whenever endpoints have come or gone.
+    fn count_endpoints(&mut self) {
+        self.apart = self.services.values().map(|endpoints| endpoints.apart()).sum();
     }
 
     /// Where the events of a service and endpoint are counted, once whatever could be admitted is. `is_found` says that
@@ -243,6 +250,7 @@ impl Window {
     pub fn admit(&mut self, service: &Arc<str>, endpoint: &Arc<str>) {
         let endpoints = Arc::make_mut(self.services.entry(Arc::clone(service)).or_default());
         endpoints.series.entry(Arc::clone(endpoint)).or_default();
+        self.count_endpoints();
     }
 
     /// Makes one endpoint of all that begin alike and differ in the next segment.
@@ -259,6 +267,7 @@ impl Window {
                 }
             }
         }
+        self.count_endpoints();
     }
 
     /// Counts recorded events.
@@ -290,6 +299,7 @@ impl Window {
             });
             !endpoints.series.is_empty()
         });
+        self.count_endpoints();
     }
 }
 

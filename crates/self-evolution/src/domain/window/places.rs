@@ -39,6 +39,11 @@ impl Window {
 
     /// Counts an endpoint, or all of a service, as what is beyond the bounds from now on. Totals stay.
     pub fn fold(&mut self, service: &Arc<str>, endpoint: Option<&str>) {
+        self.fold_series(service, endpoint);
+        self.count_endpoints();
+    }
+
+    fn fold_series(&mut self, service: &Arc<str>, endpoint: Option<&str>) {
         let Some(endpoints) = self.services.get_mut(service).map(Arc::make_mut) else { return };
         if let Some(endpoint) = endpoint {
             if let Some(series) = endpoints.series.remove(endpoint) {
