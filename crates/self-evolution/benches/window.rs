@@ -95,6 +95,7 @@ fn filled(traffic: Traffic, clock: &Clock) -> (Evolution, Timestamp, Duration) {
         threshold: 0.15,
         auto_apply: false,
         judged: JudgedChanges::Automatic,
+        ab_tests: true,
         keep_inconclusive: false,
     };
     let mut core = Evolution::new(policy, begin);

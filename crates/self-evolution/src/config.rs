@@ -69,6 +69,7 @@ fn policy(root: &Group) -> Policy {
         threshold: root.number("OPTIMIZATION_THRESHOLD").unwrap_or_default(),
         auto_apply: root.boolean("AUTO_APPLY_OPTIMIZATIONS"),
         judged: JudgedChanges::from_word(root.text("JUDGED_CHANGES").unwrap_or_default()),
+        ab_tests: root.text("AB_TESTS") == Some("auto"),
         keep_inconclusive: root.text("ON_INCONCLUSIVE") == Some("keep"),
     }
 }

@@ -118,6 +118,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
         | Fact::Analysed(_)
         | Fact::Recommendation { .. }
         | Fact::TrialBegan { .. }
+        | Fact::ArmsSwapped { .. }
         | Fact::SettingsDelivered { .. }
         | Fact::Paused(_)
         | Fact::Resumed => Ok((EVENTS, event(at, fact)?)),

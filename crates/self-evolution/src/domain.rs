@@ -1,5 +1,6 @@
 //! The pure core: every decision of the daemon, as functions of state, event and time.
 
+pub mod ab_test;
 pub mod calibration;
 pub mod change;
 pub mod detect;
@@ -19,5 +20,6 @@ pub mod state;
 pub mod statistics;
 pub mod trial;
 pub mod usage;
+pub mod variants;
 pub mod view;
 pub mod window;

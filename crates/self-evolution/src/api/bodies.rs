@@ -11,7 +11,7 @@ use crate::domain::change::{Baseline, Change, Rollback};
 use crate::domain::evolution::Refusal;
 use crate::domain::playbook;
 use crate::domain::recommendation::{Recommendation, RecommendationId, Status};
-use crate::domain::setting::{Delivery, ServiceSettings, Setting, SettingChange};
+use crate::domain::setting::{Delivery, ServiceSettings, Setting, SettingChange, Split};
 use crate::domain::usage::Rejection;
 use crate::domain::view::View;
 
@@ -201,8 +201,14 @@ pub(super) struct SettingsBody {
     pub(super) service: Arc<str>,
     /// Grows with every change; 0 before the first.
     pub(super) version: u64,
-    /// By key.
+    /// By key; while a change is tested on half of the instances, those that this instance is to have.
     pub(super) settings: BTreeMap<String, Setting>,
+    /// What this instance is to report as `variant` with its usage, while a change is tested on half of the instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) variant: Option<String>,
+    /// The test of a change on half of the instances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) split: Option<Split>,
     /// Who has fetched them: the version and since when.
     #[schema(value_type = BTreeMap<String, Delivery>)]
     pub(super) deliveries: BTreeMap<Arc<str>, Delivery>,
@@ -215,8 +221,19 @@ impl SettingsBody {
             service: service.into(),
             version: settings.version,
             settings: settings.settings,
+            variant: None,
+            split: settings.split,
             deliveries: settings.deliveries,
         }
+    }
+
+    /// What an instance is told.
+    pub(super) fn told_to(instance: &str, service: &str, settings: Option<&Arc<ServiceSettings>>) -> Self {
+        let body = Self::new(service, settings);
+        let Some(settings) = settings.filter(|settings| settings.split.is_some()) else { return body };
+        let told = |key: &String| Some((key.clone(), settings.told_to(instance, key)?.clone()));
+        let told = settings.settings.keys().filter_map(told).collect();
+        Self { settings: told, variant: settings.variant_of(instance), ..body }
     }
 }
 

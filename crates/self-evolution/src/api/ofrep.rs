@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::settings::fetched;
+use crate::domain::ab_test::Arm;
 use crate::domain::setting::ServiceSettings;
 use crate::domain::usage::report::MOST_TEXT;
 
@@ -26,10 +27,10 @@ const BODY: usize = 64 * 1_024;
 #[derive(Serialize, ToSchema)]
 pub(super) struct Evaluated {
     key: String,
-    /// Always `STATIC`: every instance of a service gets the same value.
+    /// `STATIC`: every instance of the service gets this value. `SPLIT`: half of them do, because a change is being tested.
     reason: &'static str,
-    /// Which value it is: `published`.
-    variant: &'static str,
+    /// Which value it is: `published`, or the group of a test, to be reported as `variant` with usage.
+    variant: String,
     #[schema(value_type = Object)]
     value: Value,
     /// The version of the service's settings, and the recommendation that the value came with.
@@ -79,8 +80,9 @@ pub(super) async fn evaluate(
     let context = context(&body).map_err(|failure| failure.of(&key).respond(StatusCode::BAD_REQUEST))?;
     let view = api.engine.view();
     let settings = view.settings.of(&context.service);
-    note(&api, &context, peer, settings.map(|settings| settings.version)).await;
-    let found = settings.and_then(|settings| evaluated(&key, settings));
+    let instance = context.instance(peer);
+    fetched(&api, &context.service, &instance, settings.map_or(0, |settings| settings.version)).await;
+    let found = settings.and_then(|settings| evaluated(&key, settings, &instance));
     found.map(Json).ok_or_else(|| {
         let details = format!("{} is not told {key:?}", context.service);
         Failure::new("FLAG_NOT_FOUND", details).of(&key).respond(StatusCode::NOT_FOUND)
@@ -103,20 +105,23 @@ pub(super) async fn evaluate_all(
     let view = api.engine.view();
     let settings = view.settings.of(&context.service);
     let version = settings.map_or(0, |settings| settings.version);
-    note(&api, &context, peer, settings.map(|settings| settings.version)).await;
-    let tag = tag(&context.service, version);
+    let instance = context.instance(peer);
+    fetched(&api, &context.service, &instance, version).await;
+    let arm = settings.and_then(|settings| settings.arm_of(&instance));
+    let tag = tag(&context.service, version, arm);
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let flags = settings
         .iter()
-        .flat_map(|settings| settings.settings.keys().filter_map(|key| evaluated(key, settings)))
+        .flat_map(|settings| settings.settings.keys().filter_map(|key| evaluated(key, settings, &instance)))
         .collect();
     Ok(([(header::ETAG, tag)], Json(AllEvaluated { flags })).into_response())
 }
 
-fn evaluated(key: &str, settings: &ServiceSettings) -> Option<Evaluated> {
-    let setting = settings.settings.get(key)?;
+fn evaluated(key: &str, settings: &ServiceSettings, instance: &str) -> Option<Evaluated> {
+    let setting = settings.told_to(instance, key)?;
+    let variant = settings.variant_of(instance).filter(|_| settings.is_tested(key));
     let mut metadata = Map::from_iter([
         ("version".to_owned(), json!(settings.version)),
         ("since".to_owned(), json!(setting.since)),
@@ -126,24 +131,28 @@ fn evaluated(key: &str, settings: &ServiceSettings) -> Option<Evaluated> {
     }
     Some(Evaluated {
         key: key.to_owned(),
-        reason: "STATIC",
-        variant: "published",
+        reason: if variant.is_some() { "SPLIT" } else { "STATIC" },
+        variant: variant.unwrap_or_else(|| "published".into()),
         value: setting.value.clone(),
         metadata: Value::Object(metadata),
     })
 }
 
-async fn note(api: &Api, context: &Context, peer: SocketAddr, version: Option<u64>) {
-    let Some(version) = version else { return };
-    let address = || peer.ip().to_canonical().to_string();
-    let instance = context.instance.clone().unwrap_or_else(address);
-    fetched(api, &context.service, &instance, version).await;
+impl Context {
+    /// The instance that asks; by its address where the context does not tell.
+    fn instance(&self, peer: SocketAddr) -> String {
+        self.instance.clone().unwrap_or_else(|| peer.ip().to_canonical().to_string())
+    }
 }
 
-/// The same settings have the same tag, and those of another service another one.
-fn tag(service: &str, version: u64) -> HeaderValue {
+/// The same settings have the same tag, and those of another service, or of the other group of a test, another one.
+fn tag(service: &str, version: u64, arm: Option<Arm>) -> HeaderValue {
     let digits: String = service.bytes().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::try_from(format!("\"{digits}-{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+    let group = arm.map_or("", |arm| match arm {
+        Arm::Control => "-control",
+        Arm::Treatment => "-treatment",
+    });
+    HeaderValue::try_from(format!("\"{digits}-{version}{group}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
 fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {

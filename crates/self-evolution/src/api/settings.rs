@@ -97,8 +97,8 @@ pub(super) async fn settings(
         let _ = tokio::time::timeout(limit, feed.wait_for(|settings| version(settings) > after)).await;
     }
     let settings = feed.borrow().of(&service).cloned();
-    let body = SettingsBody::new(&service, settings.as_ref());
     let instance = waiting.instance.unwrap_or_else(|| peer.ip().to_canonical().to_string());
+    let body = SettingsBody::told_to(&instance, &service, settings.as_ref());
     fetched(&api, &service, &instance, body.version).await;
     Ok(Json(body))
 }
@@ -115,10 +115,11 @@ pub(super) async fn setting(
     Path((service, key)): Path<(String, String)>,
 ) -> Result<Json<SettingBody>, Problem> {
     let view = api.engine.view();
-    let version = view.settings.of(&service).map_or(0, |settings| settings.version);
-    fetched(&api, &service, &peer.ip().to_canonical().to_string(), version).await;
-    match view.settings.value(&service, &key) {
-        Some(value) => Ok(Json(SettingBody { value: value.clone() })),
+    let settings = view.settings.of(&service);
+    let instance = peer.ip().to_canonical().to_string();
+    fetched(&api, &service, &instance, settings.map_or(0, |settings| settings.version)).await;
+    match settings.and_then(|settings| settings.told_to(&instance, &key)) {
+        Some(setting) => Ok(Json(SettingBody { value: setting.value.clone() })),
         None => Err(Problem::not_found(format!("{service} is not told {key:?}: GET /settings/{service}"))),
     }
 }
@@ -126,12 +127,11 @@ pub(super) async fn setting(
 /// Notes that an instance has a version, if that is news.
 pub(super) async fn fetched(api: &Api, service: &str, instance: &str, version: u64) {
     let view = api.engine.view();
-    let Some(settings) = view.settings.of(service) else { return };
-    let is_known = settings.deliveries.get(instance).is_some_and(|delivery| delivery.version == version);
-    if is_known || instance.is_empty() || instance.len() > MOST_TEXT {
-        return;
-    }
-    if !settings.has_room_for(instance, version) {
+    let is_noted = view.settings.of(service).is_some_and(|settings| {
+        settings.deliveries.get(instance).is_some_and(|delivery| delivery.version == version)
+            || !settings.has_room_for(instance, version)
+    });
+    if is_noted || instance.is_empty() || instance.len() > MOST_TEXT || service.len() > MOST_TEXT {
         return;
     }
     let event = Event::SettingsFetched { service: service.into(), instance: instance.into(), version };

@@ -67,6 +67,12 @@ const ANALYSIS: Chapter = Chapter {
         )
         .or("all"),
         Setting::new(
+            "AB_TESTS",
+            Kind::Choice(&["auto", "never"]),
+            "Whether a change goes to half of the instances first, where a service reports which variant it had",
+        )
+        .or("auto"),
+        Setting::new(
             "ON_INCONCLUSIVE",
             Kind::Choice(&["rollback", "keep"]),
             "What becomes of a change of which nobody can say whether it is better",

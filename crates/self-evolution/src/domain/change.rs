@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
+use super::ab_test::AbTest;
 use super::judge::Verdict;
 use super::recommendation::{Recommendation, RecommendationId};
 use super::setting::SettingChange;
@@ -100,6 +101,9 @@ pub struct Change {
     /// How far it has come.
     #[serde(default)]
     pub phase: Phase,
+    /// How the instances are divided that have it and have it not, where it is judged by comparing these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ab_test: Option<AbTest>,
     /// The span over which it is judged, once it has settled.
     #[serde(default)]
     pub trial: Option<Trial>,

@@ -83,7 +83,9 @@ impl Evolution {
                 && settings.deliveries.get(instance).is_none_or(|delivery| delivery.version != version)
                 && settings.has_room_for(instance, version)
         };
-        if known.is_some_and(is_news) {
+        // Of a service that was never told anything it is worth knowing how many instances ask, if it is one.
+        let is_first = || version == 0 && self.state.window.has_service(service);
+        if known.map_or_else(is_first, is_news) {
             let (service, instance) = (Arc::clone(service), Arc::clone(instance));
             self.record(&mut decision, now, Fact::SettingsDelivered { service, instance, version });
         }
@@ -133,6 +135,7 @@ impl Decider for Evolution {
             | Fact::Recommendation { .. }
             | Fact::ChangeApplied(_)
             | Fact::TrialBegan { .. }
+            | Fact::ArmsSwapped { .. }
             | Fact::ChangeJudged(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }

@@ -67,6 +67,15 @@ pub enum Fact {
         /// The span; a later end than before where little was seen.
         trial: Trial,
     },
+    /// Half of an A/B test is over: instances that had the change have it no longer, and the others have it.
+    ArmsSwapped {
+        /// Of this service.
+        service: Arc<str>,
+        /// The change of this recommendation.
+        recommendation_id: RecommendationId,
+        /// The span, until the end of the other half.
+        trial: Trial,
+    },
     /// A change was judged.
     ChangeJudged(Box<Judged>),
     /// A change was taken back.

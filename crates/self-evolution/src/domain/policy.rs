@@ -18,6 +18,8 @@ pub struct Policy {
     pub auto_apply: bool,
     /// Which changes are judged.
     pub judged: JudgedChanges,
+    /// Whether changes are judged by an A/B test of the instances where a service can be tested so.
+    pub ab_tests: bool,
     /// Whether a change of which nobody can say whether it is better stays.
     pub keep_inconclusive: bool,
 }

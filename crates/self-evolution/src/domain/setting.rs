@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
+use super::ab_test::{AbTest, Arm, Swap};
 use super::recommendation::RecommendationId;
 
 /// Services that are told something; a change for one more is refused.
@@ -64,12 +65,52 @@ pub struct ServiceSettings {
     pub version: u64,
     /// Its settings by key.
     pub settings: BTreeMap<String, Setting>,
+    /// What half of the instances are told instead, while an A/B test lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// Who has fetched them.
     #[serde(default)]
     pub deliveries: BTreeMap<Arc<str>, Delivery>,
 }
 
+/// An A/B test as the instances of a service see it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Split {
+    /// The recommendation whose change is tested.
+    pub recommendation_id: RecommendationId,
+    /// Which instance gets what.
+    pub test: AbTest,
+    /// What the control group is told, by key; nothing where there was no such setting.
+    #[schema(value_type = Object)]
+    pub control: BTreeMap<String, Option<Setting>>,
+}
+
 impl ServiceSettings {
+    /// The group that an instance is in while an A/B test lasts.
+    pub fn arm_of(&self, instance: &str) -> Option<Arm> {
+        self.split.as_ref().map(|split| split.test.arm_of(instance))
+    }
+
+    /// The variant of the test that an instance has; none where nothing is being tested.
+    pub fn variant_of(&self, instance: &str) -> Option<String> {
+        let split = self.split.as_ref()?;
+        Some(split.test.arm_of(instance).variant(&split.recommendation_id))
+    }
+
+    /// Whether a setting is being tested.
+    pub fn is_tested(&self, key: &str) -> bool {
+        self.split.as_ref().is_some_and(|split| split.control.contains_key(key))
+    }
+
+    /// What an instance is told, if it is told it at all.
+    pub fn told_to(&self, instance: &str, key: &str) -> Option<&Setting> {
+        let control = self.split.as_ref().filter(|split| split.test.arm_of(instance) == Arm::Control);
+        match control.and_then(|split| split.control.get(key)) {
+            Some(instead) => instead.as_ref(),
+            None => self.settings.get(key),
+        }
+    }
+
     /// Whether a delivery can be noted without forgetting one that is as new: strangers can ask as any number of
     /// instances.
     pub fn has_room_for(&self, instance: &str, version: u64) -> bool {
@@ -127,6 +168,7 @@ impl Settings {
     ) {
         let service = self.entry(service);
         service.version += 1;
+        service.split = None;
         for SettingChange { key, after, .. } in changes {
             match after {
                 Some(value) => {
@@ -136,6 +178,29 @@ impl Settings {
                 }
                 None => drop(service.settings.remove(key)),
             }
+        }
+    }
+
+    /// From now on half of the instances are told what all were told before these changes, which were just published.
+    pub fn divide(&mut self, service: &Arc<str>, before: BTreeMap<String, Option<Setting>>, id: &RecommendationId, test: AbTest) {
+        self.entry(service).split = Some(Split { recommendation_id: id.clone(), test, control: before });
+    }
+
+    /// The two groups of instances change places.
+    pub fn swap(&mut self, service: &Arc<str>, at: Timestamp) -> Option<Swap> {
+        let settings = self.entry(service);
+        settings.version += 1;
+        let swap = Swap { at, version: settings.version };
+        settings.split.as_mut()?.test.swapped = Some(swap);
+        Some(swap)
+    }
+
+    /// From now on all instances are told what one group was.
+    pub fn unite(&mut self, service: &Arc<str>) {
+        if self.of(service).is_some_and(|settings| settings.split.is_some()) {
+            let settings = self.entry(service);
+            settings.version += 1;
+            settings.split = None;
         }
     }
 

@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 
+use super::ab_test::AbTest;
 use super::calibration::Calibration;
 use super::change::{Change, Changes, Phase, Rollback};
 use super::fact::{Analysed, Fact, Judged};
 use super::pause::Pause;
 use super::recommendation::{Recommendations, Status};
 use super::setting::{Delivery, Settings};
+use super::variants::Variants;
 use super::window::Window;
+use super::window::shape::Shape;
 
 /// What was counted since the first start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct State {
     pub window: Window,
     /// What is recommended.
     pub recommendations: Recommendations,
+    /// Usage with the variants of A/B tests.
+    #[serde(default)]
+    pub variants: Variants,
     /// What was changed.
     pub changes: Changes,
     /// What services are told.
@@ -60,14 +66,21 @@ impl State {
     pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
         self.recorded_at = Some(at);
         match fact {
-            Fact::EvolutionStarted { shape, .. } => self.window.reshape(*shape),
+            Fact::EvolutionStarted { shape, .. } => self.reshape(*shape),
             Fact::Usage(recorded) => {
                 self.totals.events += recorded.events.len() as u64;
                 self.window.record(at, recorded);
+                self.variants.record(at, recorded, self.window.shape());
             }
             Fact::EndpointFound { service, endpoint } => self.window.admit(service, endpoint),
-            Fact::EndpointFolded { service, endpoint } => self.window.fold(service, endpoint.as_deref()),
-            Fact::RouteMerged { service, prefix } => self.window.merge(service, prefix),
+            Fact::EndpointFolded { service, endpoint } => {
+                self.window.fold(service, endpoint.as_deref());
+                self.variants.follow(&self.window, service);
+            }
+            Fact::RouteMerged { service, prefix } => {
+                self.window.merge(service, prefix);
+                self.variants.follow(&self.window, service);
+            }
             Fact::Analysed(analysed) => {
                 self.totals.analyses += 1;
                 self.window.age(at);
@@ -81,6 +94,13 @@ impl State {
                     change.trial = Some(*trial);
                 })
             }
+            Fact::ArmsSwapped { service, recommendation_id, trial } => {
+                let swapped = self.settings.swap(service, at);
+                self.changes.update(recommendation_id, |change| {
+                    change.trial = Some(*trial);
+                    change.ab_test = change.ab_test.map(|test| AbTest { swapped, ..test });
+                });
+            }
             Fact::ChangeJudged(judged) => self.judged(judged),
             Fact::ChangeRolledBack(rolled_back) => self.rolled_back(at, &rolled_back.rollback),
             Fact::SettingsDelivered { service, instance, version } => {
@@ -91,10 +111,24 @@ impl State {
         }
     }
 
+    fn reshape(&mut self, shape: Shape) {
+        if shape.bucket_seconds != self.window.shape().bucket_seconds {
+            self.variants.forget();
+        }
+        self.window.reshape(shape);
+    }
+
     fn applied(&mut self, at: Timestamp, change: &Change) {
         let id = &change.recommendation_id;
         self.totals.applied += 1;
-        self.settings.publish(&change.baseline.service, &change.changes, at, Some(id));
+        let service = &change.baseline.service;
+        let told = |key: &str| self.settings.of(service).and_then(|told| told.settings.get(key)).cloned();
+        let before = change.changes.iter().map(|change| (change.key.clone(), told(&change.key))).collect();
+        self.settings.publish(service, &change.changes, at, Some(id));
+        if let Some(test) = change.ab_test {
+            self.settings.divide(service, before, id, test);
+            self.variants.begin(change, self.window.shape());
+        }
         self.recommendations.change(id, |recommendation| {
             recommendation.becomes(Status::Applied, at, change.result.details.clone());
             recommendation.applied_at = Some(at);
@@ -106,6 +140,10 @@ impl State {
 
     fn judged(&mut self, judged: &Judged) {
         self.totals.judged += 1;
+        if judged.phase != Phase::RolledBack {
+            self.settings.unite(&judged.service);
+        }
+        self.variants.end(&judged.recommendation_id);
         if let Some(change) = self.changes.of(&judged.recommendation_id) {
             self.calibration.learn(&change.recommendation, &judged.verdict);
         }
@@ -118,6 +156,7 @@ impl State {
     fn rolled_back(&mut self, at: Timestamp, rollback: &Rollback) {
         let id = &rollback.recommendation_id;
         self.totals.rolled_back += 1;
+        self.variants.end(id);
         if let Some(change) = self.changes.of(id) {
             let inverse = change.inverse.clone();
             self.settings.publish(&rollback.service, &inverse, at, None);

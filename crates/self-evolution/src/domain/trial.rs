@@ -2,6 +2,7 @@
 //!
 //! Every length is counted in buckets, so that it scales with their length.
 
+mod ab;
 mod beside;
 mod span;
 
@@ -12,7 +13,7 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Trial};
 use super::judge::{
-    LEAST_BUCKETS, LEAST_REQUESTS, Objective, Outcome, Sample, Surroundings, Verdict, harm, judge,
+    Design, LEAST_BUCKETS, LEAST_REQUESTS, Objective, Outcome, Sample, Surroundings, Verdict, harm, judge,
 };
 use super::setting::ServiceSettings;
 use super::state::State;
@@ -49,6 +50,8 @@ pub enum Next {
     Wait,
     /// It is tried over this span.
     Try(Trial),
+    /// The groups of an A/B test change places; the span until its end.
+    Swap(Trial),
     /// It was judged.
     Conclude(Box<Verdict>),
 }
@@ -56,6 +59,9 @@ pub enum Next {
 impl Case<'_> {
     /// What is next, given everything that was seen until now.
     pub fn next(&self, now: Timestamp) -> Next {
+        if let Some(test) = &self.change.ab_test {
+            return self.next_of_ab_test(test, now);
+        }
         if let Some(verdict) = self.ends_early(now) {
             return Next::Conclude(Box::new(verdict));
         }
@@ -172,7 +178,8 @@ impl Case<'_> {
 
     /// A verdict that needs no comparison.
     pub fn without_numbers(&self, outcome: Outcome, reason: String, now: Timestamp) -> Verdict {
-        Verdict::without_numbers(outcome, reason, self.objective(), now)
+        let design = if self.change.ab_test.is_some() { Design::AbTest } else { Design::BeforeAfter };
+        Verdict { design, ..Verdict::without_numbers(outcome, reason, self.objective(), now) }
     }
 
     /// The verdict at the end of a trial.

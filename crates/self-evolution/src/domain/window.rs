@@ -241,6 +241,11 @@ impl Window {
         }
     }
 
+    /// Whether anything was seen of a service.
+    pub fn has_service(&self, service: &str) -> bool {
+        self.services.contains_key(service)
+    }
+
     /// Every service.
     pub fn services(&self) -> impl Iterator<Item = &Arc<str>> {
         self.services.keys()

@@ -30,6 +30,9 @@ pub(super) fn fact(fact: &Fact) {
         Fact::TrialBegan { service, recommendation_id: id, trial } => {
             tracing::info!(%service, recommendation_id = %id, since = %trial.since, until = %trial.until, "change is being tried");
         }
+        Fact::ArmsSwapped { service, recommendation_id: id, trial } => {
+            tracing::info!(%service, recommendation_id = %id, until = %trial.until, "the two groups of instances have changed places");
+        }
         Fact::ChangeJudged(judged) => {
             let (service, id, verdict) = (&judged.service, &judged.recommendation_id, &judged.verdict);
             let outcome = verdict.outcome.as_str();

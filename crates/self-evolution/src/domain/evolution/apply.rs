@@ -3,10 +3,11 @@
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
+use super::super::ab_test::AbTest;
 use super::super::change::{Applied, Baseline, Change, Phase, Rollback, Trigger};
 use super::super::fact::{Fact, RolledBack};
 use super::super::playbook::{action_of, changes, in_words};
-use super::super::recommendation::{Recommendation, RecommendationId, Status};
+use super::super::recommendation::{Kind, Recommendation, RecommendationId, Status};
 use super::super::setting::{MOST_SERVICES, SettingChange};
 use super::{Answer, Evolution, Refusal};
 
@@ -53,7 +54,10 @@ impl Evolution {
             return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
         }
         let action = action_of(recommendation.r#type);
-        let details = format!("Published for {service}: {}", in_words(&changes));
+        let phase = if self.policy.judged.includes(trigger) { Phase::Settling } else { Phase::Unjudged };
+        let ab_test = self.ab_test(recommendation, now).filter(|_| phase == Phase::Settling);
+        let whom = if ab_test.is_some() { "half of the instances of " } else { "" };
+        let details = format!("Published for {whom}{service}: {}", in_words(&changes));
         Ok(Change {
             recommendation_id: id.clone(),
             recommendation: recommendation.clone(),
@@ -64,11 +68,27 @@ impl Evolution {
             inverse: changes.iter().rev().map(SettingChange::inverse).collect(),
             changes,
             version: settings.of(service).map_or(0, |settings| settings.version) + 1,
-            phase: if self.policy.judged.includes(trigger) { Phase::Settling } else { Phase::Unjudged },
+            phase,
+            ab_test,
             trial: None,
             verdict: None,
             rollback: None,
         })
+    }
+
+    /// How the instances of a service are divided to test a change; none where that cannot be done: the operator does not want
+    /// it, the service does not say which variant it had, fewer than two instances are known, or the change is about all of
+    /// them together.
+    fn ab_test(&self, recommendation: &Recommendation, now: Timestamp) -> Option<AbTest> {
+        let service = &recommendation.target_service;
+        let is_of_one_instance = match recommendation.r#type {
+            Kind::Performance | Kind::Reliability => true,
+            Kind::Scaling => false,
+        };
+        let reports = self.state.variants.are_reported_by(service, self.policy.shape.slot(now));
+        let settings = self.state.settings.of(service).filter(|settings| settings.deliveries.len() >= 2)?;
+        (self.policy.ab_tests && is_of_one_instance && reports)
+            .then(|| AbTest::halving(settings.deliveries.keys()))
     }
 
     pub(super) fn rollback_requested(

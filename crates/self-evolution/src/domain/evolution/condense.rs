@@ -25,6 +25,7 @@ pub(super) fn condense(facts: Vec<Fact>) -> Vec<Fact> {
             | Fact::Recommendation { .. }
             | Fact::ChangeApplied(_)
             | Fact::TrialBegan { .. }
+            | Fact::ArmsSwapped { .. }
             | Fact::ChangeJudged(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }

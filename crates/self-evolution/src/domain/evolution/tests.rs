@@ -38,6 +38,7 @@ fn policy() -> Policy {
         threshold: 0.15,
         auto_apply: false,
         judged: JudgedChanges::None,
+        ab_tests: true,
         keep_inconclusive: false,
     }
 }

@@ -33,6 +33,11 @@ impl Evolution {
                     let service = Arc::clone(&change.baseline.service);
                     self.record(decision, now, Fact::TrialBegan { service, recommendation_id, trial });
                 }
+                Next::Swap(trial) => {
+                    let recommendation_id = change.recommendation_id.clone();
+                    let service = Arc::clone(&change.baseline.service);
+                    self.record(decision, now, Fact::ArmsSwapped { service, recommendation_id, trial });
+                }
                 Next::Conclude(verdict) => self.conclude(decision, &change, *verdict, now),
             }
         }

@@ -26,6 +26,15 @@ impl Objective {
             Kind::Reliability => Self::ErrorRate,
         }
     }
+
+    /// What is compared of a bucket.
+    pub(super) fn value(self, counters: &Counters) -> f64 {
+        match self {
+            // Of logarithms, because what helps or harms multiplies; a microsecond stands for nothing at all.
+            Self::ResponseTime => counters.mean().unwrap_or_default().max(1e-6).ln(),
+            Self::ErrorRate => counters.error_rate().unwrap_or_default(),
+        }
+    }
 }
 
 /// What was counted over a span, in buckets with requests; in the order of time.
@@ -84,16 +93,12 @@ impl Sample {
     }
 
     fn values(&self, objective: Objective) -> Vec<f64> {
-        let value = |counters: &Counters| match objective {
-            // Of logarithms, because what helps or harms multiplies; a microsecond stands for nothing at all.
-            Objective::ResponseTime => counters.mean().unwrap_or_default().max(1e-6).ln(),
-            Objective::ErrorRate => counters.error_rate().unwrap_or_default(),
-        };
-        self.buckets.iter().map(value).collect()
+        self.buckets.iter().map(|counters| objective.value(counters)).collect()
     }
 }
 
-/// Every number that a verdict rests on.
+/// Every number that a verdict rests on. In an A/B test "before" is without the change and "after" with it, over the same
+/// time.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     /// Buckets with requests before the change.
@@ -136,7 +141,7 @@ impl Comparison {
         let (values_before, values_after) = (before.values(objective), after.values(objective));
         let test = mann_whitney(&values_before, &values_after);
         let inflation = test.map_or(1.0, |test| test.inflation);
-        let [improvement, low, high] = match objective {
+        let improvement = match objective {
             Objective::ResponseTime => {
                 let shift = hodges_lehmann(&values_before, &values_after, inflation);
                 // A shift of logarithms is a factor.
@@ -151,6 +156,17 @@ impl Comparison {
         };
         let chance = |of: fn(MannWhitney) -> f64| test.map(of);
         Self {
+            p_better: chance(|test| test.p_lower),
+            p_worse: chance(|test| test.p_higher),
+            autocorrelation: test.map_or(0.0, |test| test.autocorrelation),
+            variance_inflation: inflation,
+            ..Self::of(before, after, improvement)
+        }
+    }
+
+    /// What two samples say without a test; the improvement with the ends of its interval.
+    pub(super) fn of(before: &Sample, after: &Sample, [improvement, low, high]: [f64; 3]) -> Self {
+        Self {
             buckets_before: before.buckets.len(),
             buckets_after: after.buckets.len(),
             requests_before: before.total.requests,
@@ -162,10 +178,10 @@ impl Comparison {
             improvement,
             improvement_low: low,
             improvement_high: high,
-            p_better: chance(|test| test.p_lower),
-            p_worse: chance(|test| test.p_higher),
-            autocorrelation: test.map_or(0.0, |test| test.autocorrelation),
-            variance_inflation: inflation,
+            p_better: None,
+            p_worse: None,
+            autocorrelation: 0.0,
+            variance_inflation: 1.0,
             load_ratio: if before.load() > 0.0 { after.load() / before.load() } else { 0.0 },
         }
     }
@@ -174,7 +190,7 @@ impl Comparison {
 /// Which part of the errors has gone, with the interval of 95 % confidence of a ratio of two rates (Katz and others:
 /// Obtaining confidence intervals for the risk ratio, 1978), half an error added to either side so that none is a number.
 /// The variance is that of independent errors times `inflation`.
-fn fewer_errors(before: &Counters, after: &Counters, inflation: f64) -> [f64; 3] {
+pub(super) fn fewer_errors(before: &Counters, after: &Counters, inflation: f64) -> [f64; 3] {
     let rate = |counters: &Counters| {
         let (errors, requests) = (counters.errors() as f64 + 0.5, counters.requests as f64 + 0.5);
         (errors / requests, 1.0 / errors - 1.0 / requests)

@@ -1,6 +1,7 @@
 //! Whether a change does harm, looked at after every bucket: what need not wait for a verdict.
 
 use super::compare::Sample;
+use super::crossover::{Crossover, Pair};
 use crate::domain::statistics::bayes_factor::ln_rates_differ;
 use crate::domain::window::bucket::Counters;
 
@@ -20,6 +21,15 @@ const SLOW_BUCKETS: usize = 5;
 /// whatever the change is meant to improve.
 pub fn harm(before: &Sample, after: &Sample) -> Option<String> {
     more_errors(before, after).or_else(|| slower(before, after))
+}
+
+/// The same of an A/B test: what is slow for both groups is not the change.
+pub fn harm_beside(seen: &Crossover) -> Option<String> {
+    let (control, treatment) = (seen.control(), seen.treatment());
+    let pairs: Vec<&Pair> = seen.halves.iter().flatten().collect();
+    let last = pairs.len().saturating_sub(SLOW_BUCKETS);
+    let of_last = |of: fn(&Pair) -> Counters| Sample::new(pairs[last..].iter().map(|pair| of(pair)), SLOW_BUCKETS);
+    more_errors(&control, &treatment).or_else(|| slower(&of_last(|pair| pair.control), &of_last(|pair| pair.treatment)))
 }
 
 fn more_errors(before: &Sample, after: &Sample) -> Option<String> {

@@ -5,7 +5,8 @@ use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
 use super::compare::{Comparison, Objective, Sample};
-use super::{LEAST_BUCKETS, LEAST_IMPROVEMENT, LEAST_REQUESTS, SIGNIFICANCE};
+use super::crossover::Crossover;
+use super::{LEAST_BUCKETS, LEAST_IMPROVEMENT, LEAST_PAIRS, LEAST_REQUESTS, SIGNIFICANCE};
 
 /// How far the load may move for two spans to be compared, as a factor in either direction.
 const LOAD: f64 = 2.0;
@@ -50,6 +51,17 @@ impl Outcome {
     }
 }
 
+/// What a change was compared with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Design {
+    /// With what all instances answered before it.
+    #[default]
+    BeforeAfter,
+    /// With what other instances answered at the same time.
+    AbTest,
+}
+
 /// What was found about a change, with every number that it rests on.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Verdict {
@@ -59,6 +71,9 @@ pub struct Verdict {
     pub reason: String,
     /// When it was found.
     pub judged_at: Timestamp,
+    /// What it was compared with.
+    #[serde(default)]
+    pub design: Design,
     /// What the change is meant to improve.
     pub objective: Objective,
     /// The numbers; none where it did not come to comparing.
@@ -89,6 +104,7 @@ impl Verdict {
             outcome,
             reason,
             judged_at: now,
+            design: Design::BeforeAfter,
             objective,
             comparison: None,
             surroundings: None,
@@ -106,44 +122,85 @@ pub fn judge(
     surroundings: Surroundings,
     now: Timestamp,
 ) -> Verdict {
-    let comparison = Comparison::new(objective, before, after);
-    let (outcome, reason) = doubt(objective, &comparison, &surroundings).map_or_else(
-        || by_the_numbers(objective, &comparison),
-        |reason| (Outcome::Inconclusive, format!("inconclusive: {reason}")),
-    );
-    Verdict {
-        comparison: Some(comparison),
-        surroundings: Some(surroundings),
-        ..Verdict::without_numbers(outcome, reason, objective, now)
+    let compared = Compared { design: Design::BeforeAfter, objective, comparison: Comparison::new(objective, before, after) };
+    let doubt = compared
+        .too_little(&[("before the change", before), ("with it", after)])
+        .or_else(|| compared.no_errors())
+        .or_else(|| another_load(&compared.comparison))
+        .or_else(|| another_mix(surroundings.mix_distance, "than before"))
+        .or_else(|| moved_alike(&compared.comparison, &surroundings));
+    compared.verdict(doubt, surroundings, now)
+}
+
+/// Judges a change by what instances with it and instances without it answered at the same time. The load may do what it
+/// likes: it does so to both groups.
+pub fn judge_ab_test(objective: Objective, seen: &Crossover, mix_distance: f64, now: Timestamp) -> Verdict {
+    let compared = Compared { design: Design::AbTest, objective, comparison: seen.compare(objective) };
+    let pairs = seen.halves.iter().map(Vec::len).min().unwrap_or_default();
+    let doubt = (pairs < LEAST_PAIRS)
+        .then(|| format!("both groups of instances answered in {pairs} spans of a half, and a verdict needs {LEAST_PAIRS}"))
+        .or_else(|| compared.too_little(&[("without the change", &seen.control()), ("with it", &seen.treatment())]))
+        .or_else(|| compared.no_errors())
+        .or_else(|| another_mix(mix_distance, "in one group than in the other"));
+    compared.verdict(doubt, Surroundings { mix_distance, ..Surroundings::default() }, now)
+}
+
+/// A comparison, and what it is of.
+struct Compared {
+    design: Design,
+    objective: Objective,
+    comparison: Comparison,
+}
+
+impl Compared {
+    fn verdict(&self, doubt: Option<String>, surroundings: Surroundings, now: Timestamp) -> Verdict {
+        let (outcome, reason) = doubt.map_or_else(
+            || by_the_numbers(self),
+            |reason| (Outcome::Inconclusive, format!("inconclusive: {reason}")),
+        );
+        Verdict {
+            design: self.design,
+            comparison: Some(self.comparison),
+            surroundings: Some(surroundings),
+            ..Verdict::without_numbers(outcome, reason, self.objective, now)
+        }
+    }
+
+    fn too_little(&self, samples: &[(&str, &Sample)]) -> Option<String> {
+        let least = match self.design {
+            Design::BeforeAfter => LEAST_BUCKETS,
+            Design::AbTest => 2 * LEAST_PAIRS,
+        };
+        let is_thin = |sample: &Sample| sample.buckets().len() < least || sample.total().requests < LEAST_REQUESTS;
+        let (when, sample) = samples.iter().find(|(_, sample)| is_thin(sample))?;
+        let (requests, buckets) = (sample.total().requests, sample.buckets().len());
+        Some(format!(
+            "{requests} requests in {buckets} spans were seen {when}, and a verdict needs {LEAST_REQUESTS} in {least}"
+        ))
+    }
+
+    fn no_errors(&self) -> Option<String> {
+        let errors = self.comparison.error_rate_before * self.comparison.requests_before as f64;
+        let without = match self.design {
+            Design::BeforeAfter => "before the change",
+            Design::AbTest => "without the change",
+        };
+        (self.objective == Objective::ErrorRate && errors < LEAST_ERRORS)
+            .then(|| format!("{errors:.0} errors were seen {without}: there is nothing to improve"))
     }
 }
 
-/// Why the two spans cannot be compared.
-fn doubt(objective: Objective, comparison: &Comparison, surroundings: &Surroundings) -> Option<String> {
-    let Comparison { buckets_before, buckets_after, requests_before, requests_after, .. } = *comparison;
-    for (when, buckets, requests) in
-        [("before the change", buckets_before, requests_before), ("with it", buckets_after, requests_after)]
-    {
-        if buckets < LEAST_BUCKETS || requests < LEAST_REQUESTS {
-            return Some(format!(
-                "{requests} requests in {buckets} spans were seen {when}, and a verdict needs {LEAST_REQUESTS} in {LEAST_BUCKETS}"
-            ));
-        }
-    }
-    let errors_before = comparison.error_rate_before * requests_before as f64;
-    if objective == Objective::ErrorRate && errors_before < LEAST_ERRORS {
-        return Some(format!(
-            "{errors_before:.0} errors were seen before the change: there is nothing to improve"
-        ));
-    }
+fn another_load(comparison: &Comparison) -> Option<String> {
     let load = comparison.load_ratio;
-    if !(1.0 / LOAD..=LOAD).contains(&load) {
-        return Some(format!("the load became {load:.2} times what it was"));
-    }
-    if surroundings.mix_distance > MIX {
-        let moved = surroundings.mix_distance * 100.0;
-        return Some(format!("{moved:.0} % of the requests went to other endpoints than before"));
-    }
+    (!(1.0 / LOAD..=LOAD).contains(&load)).then(|| format!("the load became {load:.2} times what it was"))
+}
+
+fn another_mix(distance: f64, than: &str) -> Option<String> {
+    let moved = distance * 100.0;
+    (distance > MIX).then(|| format!("{moved:.0} % of the requests went to other endpoints {than}"))
+}
+
+fn moved_alike(comparison: &Comparison, surroundings: &Surroundings) -> Option<String> {
     let (own, others) = (comparison.improvement, surroundings.others_improvement);
     let moved_alike = others.abs() >= COMMON && others.signum() == own.signum();
     (surroundings.others > 0 && moved_alike).then(|| {
@@ -152,11 +209,12 @@ fn doubt(objective: Objective, comparison: &Comparison, surroundings: &Surroundi
     })
 }
 
-fn by_the_numbers(objective: Objective, comparison: &Comparison) -> (Outcome, String) {
+fn by_the_numbers(Compared { design, objective, comparison }: &Compared) -> (Outcome, String) {
+    let (design, objective) = (*design, *objective);
     let is_rare = |p: Option<f64>| p.is_some_and(|p| p < SIGNIFICANCE);
     let Comparison { improvement, p_better, p_worse, .. } = *comparison;
     let overall = overall(objective, comparison);
-    let Words { what, interval, overall_in_words } = Words::of(objective, comparison);
+    let Words { what, interval, overall_in_words } = Words::of(design, objective, comparison);
     if is_rare(p_better) && improvement >= LEAST_IMPROVEMENT && overall >= OVERALL * improvement {
         let (less, p) = (percent(improvement), chance(p_better));
         (Outcome::Better, format!("better: {less} less {what} ({interval}, {p}); {overall_in_words}"))
@@ -192,7 +250,7 @@ struct Words {
 }
 
 impl Words {
-    fn of(objective: Objective, comparison: &Comparison) -> Self {
+    fn of(design: Design, objective: Objective, comparison: &Comparison) -> Self {
         let Comparison { mean_before, mean_after, error_rate_before, error_rate_after, .. } = *comparison;
         let (what, before, after) = match objective {
             Objective::ResponseTime => {
@@ -207,7 +265,12 @@ impl Words {
         Self {
             what,
             interval: format!("95 % interval {low} to {high}"),
-            overall_in_words: format!("over all requests the {what} went from {before} to {after}"),
+            overall_in_words: match design {
+                Design::BeforeAfter => format!("over all requests the {what} went from {before} to {after}"),
+                Design::AbTest => {
+                    format!("over all requests the {what} was {before} without it and {after} with it at the same time")
+                }
+            },
         }
     }
 }

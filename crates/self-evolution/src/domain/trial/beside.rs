@@ -56,7 +56,7 @@ impl Case<'_> {
         Sample::new(slots.map(|(_, counters)| counters), span)
     }
 
-    fn by_slot_at_evidence(&self, within: &Range<Slot>) -> BTreeMap<Slot, Counters> {
+    pub(super) fn by_slot_at_evidence(&self, within: &Range<Slot>) -> BTreeMap<Slot, Counters> {
         let evidence = self.evidence();
         let is_wanted = |endpoint: &str| evidence.iter().any(|one| **one == *endpoint);
         self.state.window.by_slot(&self.change.baseline.service, within, is_wanted)
@@ -68,7 +68,7 @@ impl Case<'_> {
     }
 
     /// The endpoints that the recommendation was about, by the names that they have now.
-    fn evidence(&self) -> Vec<Arc<str>> {
+    pub(super) fn evidence(&self) -> Vec<Arc<str>> {
         let (service, evidence) = (&self.change.baseline.service, &self.change.recommendation.evidence);
         let mut names: Vec<_> =
             evidence.iter().map(|one| self.state.window.name_now(service, &one.endpoint)).collect();

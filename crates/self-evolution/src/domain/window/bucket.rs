@@ -1,10 +1,12 @@
 //! What was seen of one endpoint within one span of time: exact counters, and a histogram of response times.
 
+use serde::{Deserialize, Serialize};
+
 use super::histogram::{Cell, Histogram, Tally};
 use super::packed::{Reader, Writer};
 
 /// Counters that add up exactly.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Requests.
     pub requests: u64,
@@ -23,8 +25,9 @@ pub struct Counters {
 }
 
 impl Counters {
-    fn record(&mut self, seconds: f64, status: u16) {
-        self.merge(&Self {
+    /// Those of one request.
+    pub fn of(seconds: f64, status: u16) -> Self {
+        Self {
             requests: 1,
             client_errors: u64::from((400..500).contains(&status)),
             server_errors: u64::from(status >= 500),
@@ -32,7 +35,25 @@ impl Counters {
             sum_of_squares: seconds * seconds,
             min: seconds,
             max: seconds,
-        });
+        }
+    }
+
+    fn record(&mut self, seconds: f64, status: u16) {
+        self.merge(&Self::of(seconds, status));
+    }
+
+    /// What is left without a part of it. The shortest and the longest time are those of all: which part they were in is
+    /// not known.
+    #[must_use]
+    pub fn without(&self, part: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(part.requests),
+            client_errors: self.client_errors.saturating_sub(part.client_errors),
+            server_errors: self.server_errors.saturating_sub(part.server_errors),
+            sum: (self.sum - part.sum).max(0.0),
+            sum_of_squares: (self.sum_of_squares - part.sum_of_squares).max(0.0),
+            ..*self
+        }
     }
 
     /// Adds what another one has counted.

@@ -1,5 +1,6 @@
 //! What becomes of a change once it is made: it proves itself, or is taken back.
 
+mod ab;
 mod beside;
 
 use super::*;
