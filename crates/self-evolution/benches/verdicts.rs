@@ -3,14 +3,16 @@
 
 use std::hint::black_box;
 
-use self_evolution::domain::judge::{Objective, Outcome, Sample, Surroundings, harm, judge};
+use self_evolution::domain::judge::{
+    Crossover, Objective, Outcome, Pair, Sample, Surroundings, harm, judge, judge_ab_test,
+};
 use self_evolution::domain::window::bucket::Counters;
 use shared::clock::{Clock, Timestamp};
 
 #[path = "../src/domain/judge/tests/noise.rs"]
 mod noise;
 
-use noise::{Noise, failing_minutes, minutes};
+use noise::{Groups, Noise, failing_minutes, minutes};
 
 /// Made-up services of each kind.
 const SERVICES: u64 = 10_000;
@@ -36,6 +38,7 @@ fn main() {
             );
         }
     }
+    print_ab_tests();
     print_false_harm();
     let noise = Noise { autocorrelation: 0.3, deviation: 0.2, spikes: 0.03 };
     let clock = Clock::starting_after(Timestamp::default());
@@ -44,6 +47,44 @@ fn main() {
         black_box(outcome(noise, 0.8, seed));
     }
     println!("a verdict takes {:.3} ms", clock.now().since(began).as_secs_f64());
+}
+
+/// A/B tests beside the comparison with what was before, on the same services.
+#[expect(clippy::print_stdout, reason = "the figures are the output")]
+fn print_ab_tests() {
+    println!(
+        "{:>15} {:>9} {:>6} {:>8} {:>27} {:>27}",
+        "autocorrelation",
+        "deviation",
+        "slower",
+        "slowdown",
+        "A/B: false, found 20 %",
+        "before: false, found 20 %"
+    );
+    let services = SERVICES / 5;
+    let part = |wanted: &[Outcome], outcome: &dyn Fn(u64) -> Outcome| {
+        (0..services).filter(|seed| wanted.contains(&outcome(*seed))).count() as f64 * 100.0 / services as f64
+    };
+    let wrong = [Outcome::Better, Outcome::Worse];
+    for (autocorrelation, deviation) in [(0.0, 0.1), (0.3, 0.2), (0.6, 0.2), (0.8, 0.5)] {
+        for (slower, slowdown) in [(1.0, 1.0), (1.5, 1.0), (1.0, 1.5), (1.5, 3.0)] {
+            let noise = Noise { autocorrelation, deviation, spikes: 0.03 };
+            let none = Groups { noise, slower, slowdown, factor: 1.0 };
+            let fifth = Groups { factor: 0.8, ..none };
+            let ab = [
+                part(&wrong, &|seed| none.ab_test(seed)),
+                part(&[Outcome::Better], &|seed| fifth.ab_test(seed)),
+            ];
+            let before = [
+                part(&wrong, &|seed| none.before_after(seed)),
+                part(&[Outcome::Better], &|seed| fifth.before_after(seed)),
+            ];
+            println!(
+                "{autocorrelation:>15} {deviation:>9} {slower:>6} {slowdown:>8} {:>13.2} %, {:>8.1} % {:>13.2} %, {:>8.1} %",
+                ab[0], ab[1], before[0], before[1]
+            );
+        }
+    }
 }
 
 /// How often a service that fails as often as ever is found to be harmed, in any of 37 looks.

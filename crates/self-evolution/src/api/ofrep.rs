@@ -152,7 +152,8 @@ fn tag(service: &str, version: u64, arm: Option<Arm>) -> HeaderValue {
         Arm::Control => "-control",
         Arm::Treatment => "-treatment",
     });
-    HeaderValue::try_from(format!("\"{digits}-{version}{group}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+    HeaderValue::try_from(format!("\"{digits}-{version}{group}\""))
+        .unwrap_or(HeaderValue::from_static("\"0\""))
 }
 
 fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {

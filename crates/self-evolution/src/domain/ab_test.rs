@@ -72,7 +72,8 @@ impl AbTest {
     pub fn halving<'a>(instances: impl Iterator<Item = &'a Arc<str>> + Clone) -> Self {
         let all = instances.clone().count();
         let of_salt = |salt| Self { salt, swapped: None };
-        let treated = |test: &Self| instances.clone().filter(|one| test.arm_of(one) == Arm::Treatment).count();
+        let treated =
+            |test: &Self| instances.clone().filter(|one| test.arm_of(one) == Arm::Treatment).count();
         let tests = (0..TRIED).map(of_salt);
         tests.min_by_key(|test| (treated(test) * 2).abs_diff(all)).unwrap_or_else(|| of_salt(0))
     }

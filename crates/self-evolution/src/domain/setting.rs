@@ -182,7 +182,13 @@ impl Settings {
     }
 
     /// From now on half of the instances are told what all were told before these changes, which were just published.
-    pub fn divide(&mut self, service: &Arc<str>, before: BTreeMap<String, Option<Setting>>, id: &RecommendationId, test: AbTest) {
+    pub fn divide(
+        &mut self,
+        service: &Arc<str>,
+        before: BTreeMap<String, Option<Setting>>,
+        id: &RecommendationId,
+        test: AbTest,
+    ) {
         self.entry(service).split = Some(Split { recommendation_id: id.clone(), test, control: before });
     }
 

@@ -8,4 +8,3 @@ pub mod mann_whitney;
 pub mod pettitt;
 pub mod ranks;
 pub mod shift;
-pub mod signed_rank;

@@ -95,7 +95,8 @@ impl Variants {
             let Some(event) = recorded.events.get(*place as usize) else { continue };
             let Some((service, endpoint)) = recorded.keys.get(event.key as usize) else { continue };
             self.note(service, shape.slot(at));
-            let is_counted = |treated: &&Treated| *treated.service == **service && *treated.variant == **variant;
+            let is_counted =
+                |treated: &&Treated| *treated.service == **service && *treated.variant == **variant;
             if !self.treated.values().any(|treated| is_counted(&treated)) {
                 continue;
             }
@@ -156,6 +157,11 @@ impl Treated {
     /// Requests with the change within these slots to one of the endpoints that the recommendation is about.
     pub fn requests(&self, endpoint: &str, within: &Range<Slot>) -> u64 {
         let slots = self.by_endpoint.get(endpoint);
-        slots.into_iter().flatten().filter(|(slot, _)| within.contains(slot)).map(|(_, counters)| counters.requests).sum()
+        slots
+            .into_iter()
+            .flatten()
+            .filter(|(slot, _)| within.contains(slot))
+            .map(|(_, counters)| counters.requests)
+            .sum()
     }
 }

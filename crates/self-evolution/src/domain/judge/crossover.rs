@@ -1,7 +1,8 @@
 //! Two groups of instances over the same spans, in numbers: one has a change and the other has not, and then the other way round.
 
 use super::compare::{Comparison, Objective, Sample, fewer_errors};
-use crate::domain::statistics::signed_rank::{pseudo_median, signed_rank};
+use crate::domain::statistics::mann_whitney::mann_whitney;
+use crate::domain::statistics::shift::hodges_lehmann;
 use crate::domain::window::bucket::Counters;
 
 /// What both groups answered in one span, each at least once.
@@ -11,13 +12,6 @@ pub struct Pair {
     pub control: Counters,
     /// With it.
     pub treatment: Counters,
-}
-
-impl Pair {
-    /// How far the group with the change lies above the other one.
-    fn difference(&self, objective: Objective) -> f64 {
-        objective.value(&self.treatment) - objective.value(&self.control)
-    }
 }
 
 /// The spans before the groups changed places, and those after it.
@@ -44,24 +38,31 @@ impl Crossover {
         Sample::new(pairs.map(of), span)
     }
 
-    /// How far the change moves what is measured: the mean of a span of the one half and a span of the other. By how much the
-    /// groups differ in themselves is in both with opposite signs, and gone; so is whatever happens to both of them.
-    fn effects(&self, objective: Objective) -> Vec<f64> {
-        let [first, second] = self.halves.each_ref().map(|half| half.iter().map(|pair| pair.difference(objective)));
-        first.zip(second).map(|(first, second)| f64::midpoint(first, second)).collect()
+    /// By how much the group that has the change first lies above the other one, span by span: in the first half what it is by
+    /// itself and what the change does, in the second half what it is by itself less what the change does. Whatever happens
+    /// to both groups is not in it.
+    fn apart(&self, objective: Objective) -> [Vec<f64>; 2] {
+        let [first, second] = self.halves.each_ref();
+        let difference = |pair: &Pair| objective.value(&pair.treatment) - objective.value(&pair.control);
+        [first.iter().map(difference).collect(), second.iter().map(|pair| -difference(pair)).collect()]
     }
 
     /// The numbers of the comparison. "Before" is without the change, "after" with it.
+    ///
+    /// The halves are compared by ranks (Koch: The use of non-parametric methods in the statistical analysis of the two-period
+    /// change-over design, 1972): what a group is by itself is in both, and between them lies twice what the change does.
     pub fn compare(&self, objective: Objective) -> Comparison {
         let (control, treatment) = (self.control(), self.treatment());
-        let effects = self.effects(objective);
-        let test = signed_rank(&effects);
+        let [first, second] = self.apart(objective);
+        let test = mann_whitney(&second, &first);
         let inflation = test.map_or(1.0, |test| test.inflation);
         let improvement = match objective {
             Objective::ResponseTime => {
-                let shift = pseudo_median(&effects, inflation);
+                let shift = hodges_lehmann(&second, &first, inflation);
                 // A shift of logarithms is a factor.
-                shift.map_or([0.0; 3], |shift| [shift.estimate, shift.high, shift.low].map(|shift| 1.0 - shift.exp()))
+                shift.map_or([0.0; 3], |shift| {
+                    [shift.estimate, shift.high, shift.low].map(|twice| 1.0 - (twice / 2.0).exp())
+                })
             }
             Objective::ErrorRate => {
                 let dispersion = control.dispersion().max(treatment.dispersion());

@@ -28,8 +28,10 @@ pub fn harm_beside(seen: &Crossover) -> Option<String> {
     let (control, treatment) = (seen.control(), seen.treatment());
     let pairs: Vec<&Pair> = seen.halves.iter().flatten().collect();
     let last = pairs.len().saturating_sub(SLOW_BUCKETS);
-    let of_last = |of: fn(&Pair) -> Counters| Sample::new(pairs[last..].iter().map(|pair| of(pair)), SLOW_BUCKETS);
-    more_errors(&control, &treatment).or_else(|| slower(&of_last(|pair| pair.control), &of_last(|pair| pair.treatment)))
+    let of_last =
+        |of: fn(&Pair) -> Counters| Sample::new(pairs[last..].iter().map(|pair| of(pair)), SLOW_BUCKETS);
+    more_errors(&control, &treatment)
+        .or_else(|| slower(&of_last(|pair| pair.control), &of_last(|pair| pair.treatment)))
 }
 
 fn more_errors(before: &Sample, after: &Sample) -> Option<String> {

@@ -122,7 +122,11 @@ pub fn judge(
     surroundings: Surroundings,
     now: Timestamp,
 ) -> Verdict {
-    let compared = Compared { design: Design::BeforeAfter, objective, comparison: Comparison::new(objective, before, after) };
+    let compared = Compared {
+        design: Design::BeforeAfter,
+        objective,
+        comparison: Comparison::new(objective, before, after),
+    };
     let doubt = compared
         .too_little(&[("before the change", before), ("with it", after)])
         .or_else(|| compared.no_errors())
@@ -171,7 +175,8 @@ impl Compared {
             Design::BeforeAfter => LEAST_BUCKETS,
             Design::AbTest => 2 * LEAST_PAIRS,
         };
-        let is_thin = |sample: &Sample| sample.buckets().len() < least || sample.total().requests < LEAST_REQUESTS;
+        let is_thin =
+            |sample: &Sample| sample.buckets().len() < least || sample.total().requests < LEAST_REQUESTS;
         let (when, sample) = samples.iter().find(|(_, sample)| is_thin(sample))?;
         let (requests, buckets) = (sample.total().requests, sample.buckets().len());
         Some(format!(
@@ -268,7 +273,9 @@ impl Words {
             overall_in_words: match design {
                 Design::BeforeAfter => format!("over all requests the {what} went from {before} to {after}"),
                 Design::AbTest => {
-                    format!("over all requests the {what} was {before} without it and {after} with it at the same time")
+                    format!(
+                        "over all requests the {what} was {before} without it and {after} with it at the same time"
+                    )
                 }
             },
         }

@@ -8,14 +8,16 @@ use shared::clock::Timestamp;
 use super::{Case, LATE_REPORTS, Next};
 use crate::domain::ab_test::{AbTest, Arm, Swap};
 use crate::domain::change::Trial;
-use crate::domain::judge::{Crossover, LEAST_PAIRS, LEAST_REQUESTS, Outcome, Pair, Verdict, harm_beside, judge_ab_test};
+use crate::domain::judge::{
+    Crossover, LEAST_PAIRS, LEAST_REQUESTS, Outcome, Pair, Verdict, harm_beside, judge_ab_test,
+};
 use crate::domain::variants::Treated;
 use crate::domain::window::UNMATCHED;
 use crate::domain::window::bucket::Counters;
 use crate::domain::window::shape::Slot;
 
 /// The buckets of each half, and how many are added as long as too little was seen.
-const HALF: Slot = 15;
+const HALF: Slot = 20;
 /// The longest that the first half may become: with both halves, and settling, all of it is still known by the bucket.
 const LONGEST_HALF: Slot = 60;
 /// The groups are not compared for so long after they changed places.
@@ -71,15 +73,13 @@ impl Case<'_> {
 
     fn judge_halves(&self, test: &AbTest, trial: Trial, swap: Swap, now: Timestamp) -> Verdict {
         if !self.is_delivered_to_treated(test, swap.version) {
-            let reason = "not delivered: no instance has fetched it since the groups changed places".to_owned();
+            let reason =
+                "not delivered: no instance has fetched it since the groups changed places".to_owned();
             return self.without_numbers(Outcome::NotDelivered, reason, now);
         }
         let shape = self.shape();
         let swapped = shape.slot(swap.at);
-        let halves = [
-            shape.slot(trial.since) + 1..swapped,
-            swapped + 1 + UNSETTLED..shape.slot(trial.until),
-        ];
+        let halves = [shape.slot(trial.since) + 1..swapped, swapped + 1 + UNSETTLED..shape.slot(trial.until)];
         let seen = Crossover { halves: halves.each_ref().map(|half| self.pairs(half, false)) };
         judge_ab_test(self.objective(), &seen, self.mix_between_groups(&halves), now)
     }

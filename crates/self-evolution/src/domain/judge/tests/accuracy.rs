@@ -1,6 +1,6 @@
 //! How often a verdict is wrong, over many made-up services.
 
-use super::noise::{Noise, failing_minutes, minutes};
+use super::noise::{Groups, Noise, failing_minutes, minutes};
 use super::*;
 
 /// Which part of so many services gets one of these outcomes, after a change that multiplies the response time.
@@ -33,6 +33,41 @@ fn a_fifth_less_response_time_is_mostly_found() {
         let noise = Noise { autocorrelation, deviation, spikes: 0.03 };
         let found = outcomes(noise, 0.8, 200, &[Outcome::Better]);
         assert!(found >= power, "{noise:?}: {found}");
+    }
+}
+
+/// Which part of so many services gets one of these outcomes in an A/B test.
+fn ab_tests(groups: Groups, services: u64, wanted: &[Outcome]) -> f64 {
+    (0..services).filter(|seed| wanted.contains(&groups.ab_test(*seed))).count() as f64 / services as f64
+}
+
+#[test]
+fn an_ab_test_is_misled_neither_by_slower_instances_nor_by_what_slows_all_down() {
+    for (autocorrelation, deviation) in [(0.0, 0.1), (0.3, 0.2), (0.6, 0.2), (0.8, 0.2), (0.8, 0.5)] {
+        let noise = Noise { autocorrelation, deviation, spikes: 0.03 };
+        for (slower, slowdown) in [(1.0, 1.0), (1.5, 1.0), (1.0, 3.0), (3.0, 3.0)] {
+            let wrong = ab_tests(
+                Groups { noise, slower, slowdown, factor: 1.0 },
+                200,
+                &[Outcome::Better, Outcome::Worse],
+            );
+            assert!(wrong <= 0.025, "{noise:?}, {slower}, {slowdown}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn an_ab_test_finds_a_fifth_less_response_time_while_all_become_slower() {
+    let noise = Noise { autocorrelation: 0.3, deviation: 0.2, spikes: 0.03 };
+    for slowdown in [1.0, 3.0] {
+        let groups = Groups { noise, slower: 1.2, slowdown, factor: 0.8 };
+        let found = ab_tests(groups, 200, &[Outcome::Better]);
+        let by_the_past =
+            (0..200).filter(|seed| groups.before_after(*seed) == Outcome::Better).count() as f64 / 200.0;
+        assert!(
+            found >= 0.7 && found >= by_the_past,
+            "{slowdown}: {found}, and {by_the_past} by what was before"
+        );
     }
 }
 

@@ -97,18 +97,19 @@ fn half_of_the_instances_get_a_change_that_helps_then_the_others_and_in_the_end_
     let had_it: Vec<bool> = (0..4).map(|number| fleet.told(number).is_some()).collect();
     fleet.live(6, 2.5, 0.5);
     assert_eq!(fleet.daemon.change(&id).phase, Phase::Verifying);
-    fleet.live(17, 2.5, 0.5);
+    fleet.live(22, 2.5, 0.5);
     assert!(fleet.daemon.change(&id).ab_test.unwrap().swapped.is_some());
     let have_it: Vec<bool> = (0..4).map(|number| fleet.told(number).is_some()).collect();
     assert!(had_it.iter().zip(&have_it).all(|(had, has)| had != has), "{had_it:?} then {have_it:?}");
-    fleet.live(24, 2.5, 0.5);
+    fleet.live(28, 2.5, 0.5);
     let change = fleet.daemon.change(&id);
     let verdict = change.verdict.unwrap();
     assert_eq!((change.phase, verdict.design), (Phase::Kept, Design::AbTest), "{verdict:?}");
     let numbers = verdict.comparison.unwrap();
     assert!((numbers.improvement - 0.8).abs() < 0.02, "{numbers:?}");
     assert_eq!(fleet.have_it(), 4);
-    let variant = |number| fleet.daemon.core.state.settings.of("web").unwrap().variant_of(&Fleet::name(number));
+    let variant =
+        |number| fleet.daemon.core.state.settings.of("web").unwrap().variant_of(&Fleet::name(number));
     assert_eq!(variant(0), None);
     assert_eq!(fleet.daemon.core.state.totals.judged, 1);
 }
@@ -117,7 +118,7 @@ fn half_of_the_instances_get_a_change_that_helps_then_the_others_and_in_the_end_
 fn a_change_that_does_nothing_is_taken_back_from_all_even_if_one_group_is_quicker_by_itself() {
     for own in [[1.0, 1.6, 1.0, 1.6], [1.6, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 3.0], [2.0, 1.0, 2.0, 1.0]] {
         let (mut fleet, id) = Fleet::applied(&own);
-        fleet.live(50, 2.5, 2.5);
+        fleet.live(60, 2.5, 2.5);
         let (outcome, reason) = fleet.daemon.outcome(&id).unwrap();
         // Where all that have it are twice as slow, nobody waits to learn why.
         assert!(matches!(outcome, Outcome::NoGain | Outcome::Harmful), "{own:?}: {reason}");
@@ -129,12 +130,15 @@ fn a_change_that_does_nothing_is_taken_back_from_all_even_if_one_group_is_quicke
 #[test]
 fn what_slows_all_instances_down_does_not_hide_what_a_change_does() {
     let (mut fleet, id) = Fleet::applied(&ALIKE);
-    fleet.live(12, 2.5, 1.5);
-    fleet.live(20, 10.0, 6.0);
-    fleet.live(20, 5.0, 3.0);
+    fleet.live(15, 2.5, 1.5);
+    fleet.live(25, 10.0, 6.0);
+    fleet.live(25, 5.0, 3.0);
     let (outcome, reason) = fleet.daemon.outcome(&id).unwrap();
     assert_eq!(outcome, Outcome::Better, "{reason}");
-    assert!(reason.contains("40 % less mean response time") && reason.contains("at the same time"), "{reason}");
+    assert!(
+        reason.contains("40 % less mean response time") && reason.contains("at the same time"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn instances_that_no_longer_say_which_variant_they_had_cannot_be_told_apart() {
 #[test]
 fn a_test_goes_on_where_it_was_after_a_crash_at_any_minute() {
     let (mut fleet, id) = Fleet::applied(&ALIKE);
-    for _ in 0..50 {
+    for _ in 0..60 {
         fleet.daemon.restart();
         fleet.live(1, 2.5, 0.5);
     }
