@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::MissedTickBehavior;
 
 use super::{analysed, started};
 use crate::stories::daemon::{Daemon, PATIENCE};
@@ -20,7 +22,8 @@ struct Language {
     file: &'static str,
     /// What `tests/run` puts into the folder of components.
     packages: &'static str,
-    /// Reports twelve slow requests, then tells the flag once for every line that it reads.
+    /// Reports requests as each line tells it: how many, and how long they take without a cache and with one. Answers whether it
+    /// has the cache.
     use_of_it: &'static str,
 }
 
@@ -31,10 +34,12 @@ const PYTHON: Language = Language {
     packages: "openfeature-python-0.10.0",
     use_of_it: r#"
 import sys
-for _ in range(12):
-    report("/x", 2.5, 200)
-for _ in sys.stdin:
-    print(str(response_cache()).lower(), flush=True)
+for line in sys.stdin:
+    flag = response_cache()
+    requests, slow, quick = line.split()
+    for _ in range(int(requests)):
+        report("/x", float(quick if flag.value else slow), 200, flag)
+    print(str(flag.value).lower(), flush=True)
 "#,
 };
 
@@ -45,8 +50,12 @@ const NODE: Language = Language {
     packages: "openfeature-node-1.23.0",
     use_of_it: r#"
 import { createInterface } from "node:readline";
-for (let i = 0; i < 12; i++) await report("/x", 2.5, 200);
-for await (const _ of createInterface({ input: process.stdin })) console.log(await responseCache());
+for await (const line of createInterface({ input: process.stdin })) {
+  const flag = await responseCache();
+  const [requests, slow, quick] = line.split(" ").map(Number);
+  for (let i = 0; i < requests; i++) await report("/x", flag.value ? quick : slow, 200, flag);
+  console.log(flag.value);
+}
 "#,
 };
 
@@ -60,7 +69,7 @@ struct Service {
 
 impl Service {
     /// Starts one; none where its packages are missing, which is a failure where `CI` is set.
-    fn start(language: &Language, daemon: &Daemon) -> Option<Self> {
+    fn start(language: &Language, name: &str, daemon: &Daemon) -> Option<Self> {
         let packages = components().join(language.packages);
         if !packages.is_dir() {
             let missing = format!("{} is needed", packages.display());
@@ -82,6 +91,7 @@ impl Service {
             .env("PYTHONPATH", &packages)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("EVOLUTION_SERVICE_URL", daemon.url(""))
+            .env("HOSTNAME", name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -94,7 +104,12 @@ impl Service {
 
     /// Whether its flag is on.
     async fn is_on(&mut self) -> bool {
-        self.questions.write_all(b"\n").await.unwrap();
+        self.answers_requests(0, 0.0, 0.0).await
+    }
+
+    /// Answers so many requests, so slowly without a cache and so quickly with one. Gives whether it has the cache.
+    async fn answers_requests(&mut self, requests: u32, slow: f64, quick: f64) -> bool {
+        self.questions.write_all(format!("{requests} {slow} {quick}\n").as_bytes()).await.unwrap();
         let answer = tokio::time::timeout(PATIENCE, self.answers.next_line()).await;
         answer.expect("an answer in time").unwrap().expect("an answer").parse().unwrap()
     }
@@ -110,8 +125,9 @@ fn documented(language: &str) -> String {
 
 async fn reports_and_follows(language: &Language) {
     let daemon = started("").await;
-    let Some(mut service) = Service::start(language, &daemon) else { return };
-    assert!(!service.is_on().await, "the default holds before anything is published");
+    let Some(mut service) = Service::start(language, "web-1", &daemon) else { return };
+    let has_it = service.answers_requests(12, 2.5, 0.5).await;
+    assert!(!has_it, "the default holds before anything is published");
     let id = analysed(&daemon).await.remove(0);
     let (_, recommended) = daemon.get(&format!("/recommendations/{id}")).await;
     let evidence = &recommended["evidence"][0];
@@ -133,4 +149,58 @@ async fn a_python_service_as_it_is_documented_reports_and_follows_what_is_applie
 #[tokio::test]
 async fn a_node_service_as_it_is_documented_reports_and_follows_what_is_applied_and_taken_back() {
     reports_and_follows(&NODE).await;
+}
+
+/// How long the instances answer without a cache and with one while a change is tested: all become slower meanwhile.
+const QUICKLY: (f64, f64) = (2.5, 1.0);
+const SLOWLY: (f64, f64) = (7.5, 3.0);
+
+/// Half a second in which every instance answers two requests. Gives how many have the cache.
+async fn live(instances: &mut [Service], (slow, quick): (f64, f64)) -> usize {
+    let mut have_it = 0;
+    for instance in instances {
+        have_it += usize::from(instance.answers_requests(2, slow, quick).await);
+    }
+    have_it
+}
+
+#[tokio::test]
+async fn a_change_is_tested_on_half_of_the_instances_of_stock_providers_and_kept_for_all_although_all_became_slower()
+ {
+    let daemon = started("analysis_bucket_seconds: 1\nanalysis_interval: 3600\n").await;
+    let languages = [("web-1", &PYTHON), ("web-2", &PYTHON), ("web-3", &NODE), ("web-4", &NODE)];
+    let started = languages.map(|(name, language)| Service::start(language, name, &daemon));
+    let mut instances: Vec<Service> = started.into_iter().flatten().collect();
+    if instances.len() < languages.len() {
+        return;
+    }
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for _ in 0..10 {
+        ticks.tick().await;
+        live(&mut instances, QUICKLY).await;
+    }
+    let id = analysed(&daemon).await.remove(0);
+    daemon.post(&format!("/apply-optimization/{id}")).await;
+    let (mut have_had, mut pace) = (std::collections::BTreeSet::new(), QUICKLY);
+    let judged = loop {
+        ticks.tick().await;
+        let have_it = live(&mut instances, pace).await;
+        let (_, change) = daemon.get(&format!("/changes/{id}")).await;
+        if change["phase"] == "verifying" {
+            pace = SLOWLY;
+        }
+        if change["verdict"] != Value::Null {
+            break change;
+        }
+        have_had.insert(have_it);
+    };
+    let verdict = &judged["verdict"];
+    assert_eq!((&verdict["outcome"], &verdict["design"]), (&json!("better"), &json!("ab_test")), "{judged}");
+    let improvement = verdict["comparison"]["improvement"].as_f64().unwrap();
+    assert!((improvement - 0.6).abs() < 0.05, "{verdict}");
+    assert!(judged["ab_test"]["swapped"]["at"].is_string(), "{judged}");
+    // While the instances ask one after the other, the groups may change places between two of them.
+    assert!(have_had.contains(&2) && !have_had.contains(&4), "{have_had:?}");
+    assert_eq!(live(&mut instances, SLOWLY).await, 4, "what was kept is for all");
 }
