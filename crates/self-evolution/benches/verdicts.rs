@@ -9,10 +9,13 @@ use self_evolution::domain::judge::{
 use self_evolution::domain::window::bucket::Counters;
 use shared::clock::{Clock, Timestamp};
 
+#[path = "../src/domain/judge/tests/groups.rs"]
+mod groups;
 #[path = "../src/domain/judge/tests/noise.rs"]
 mod noise;
 
-use noise::{Groups, Noise, failing_minutes, minutes};
+use groups::Groups;
+use noise::{Noise, failing_minutes, minutes};
 
 /// Made-up services of each kind.
 const SERVICES: u64 = 10_000;

@@ -1,6 +1,7 @@
 //! Verdicts on made-up services.
 
 mod accuracy;
+mod groups;
 mod noise;
 
 use shared::clock::Timestamp;

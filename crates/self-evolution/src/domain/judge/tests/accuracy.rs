@@ -1,6 +1,7 @@
 //! How often a verdict is wrong, over many made-up services.
 
-use super::noise::{Groups, Noise, failing_minutes, minutes};
+use super::groups::Groups;
+use super::noise::{Noise, failing_minutes, minutes};
 use super::*;
 
 /// Which part of so many services gets one of these outcomes, after a change that multiplies the response time.
