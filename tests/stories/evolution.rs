@@ -6,6 +6,7 @@ mod crashes;
 mod hostile;
 mod ingest;
 mod judging;
+mod platforms;
 mod settings;
 mod shipping;
 mod stock_providers;

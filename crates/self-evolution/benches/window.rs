@@ -8,6 +8,7 @@ use mimalloc::MiMalloc;
 use self_evolution::domain::detect::{Look, detect};
 use self_evolution::domain::evolution::{Event, Evolution, Work};
 use self_evolution::domain::fact::UsageKey;
+use self_evolution::domain::play::Playbook;
 use self_evolution::domain::policy::{JudgedChanges, Policy};
 use self_evolution::domain::usage::Report;
 use self_evolution::domain::usage::report::Reported;
@@ -97,6 +98,7 @@ fn filled(traffic: Traffic, clock: &Clock) -> (Evolution, Timestamp, Duration) {
         judged: JudgedChanges::Automatic,
         ab_tests: true,
         keep_inconclusive: false,
+        playbook: Playbook::default(),
     };
     let mut core = Evolution::new(policy, begin);
     core.restarted(begin);
@@ -115,7 +117,11 @@ fn filled(traffic: Traffic, clock: &Clock) -> (Evolution, Timestamp, Duration) {
 
 fn look_of(core: &mut Evolution, now: Timestamp) -> (u64, Box<Look>) {
     let decision = core.handle(Event::AnalysisRequested, now);
-    decision.work.into_iter().map(|Work::Analyse { run, look }| (run, look)).next().unwrap_or_default()
+    let found = decision.work.into_iter().find_map(|work| match work {
+        Work::Analyse { run, look } => Some((run, look)),
+        Work::Inspect { .. } | Work::Carry(_) => None,
+    });
+    found.unwrap_or_default()
 }
 
 #[tokio::main]

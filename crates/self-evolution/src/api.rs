@@ -1,5 +1,6 @@
 //! The HTTP API: the routes of the contract, and those beside them.
 
+mod applying;
 mod bodies;
 mod calibration;
 mod changes;
@@ -37,6 +38,7 @@ use utoipa_axum::routes;
 use crate::domain::evolution::Evolution;
 use crate::domain::window::shape::Shape;
 use crate::metrics::UsageCounters;
+use crate::platforms::Sights;
 
 pub use collect::Budget;
 pub use settings::SettingsFeed;
@@ -71,6 +73,8 @@ pub struct Parts {
     pub shape: Shape,
     /// What services are told, for those who wait for a change.
     pub settings: SettingsFeed,
+    /// What platforms have; there is no way from here to change it.
+    pub sights: Sights,
     /// Streams of recorded facts.
     pub events: Events,
     /// The time.
@@ -103,8 +107,8 @@ fn routes_of_the_daemon() -> OpenApiRouter<Api> {
         .routes(routes!(recommendations::analyze))
         .routes(routes!(recommendations::recommendations))
         .routes(routes!(recommendations::recommendation))
-        .routes(routes!(recommendations::apply_optimization))
-        .routes(routes!(recommendations::rollback))
+        .routes(routes!(applying::apply_optimization))
+        .routes(routes!(applying::rollback))
         .routes(routes!(recommendations::approve))
         .routes(routes!(recommendations::dismiss))
         .routes(routes!(changes::applied_optimizations))

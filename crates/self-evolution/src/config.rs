@@ -1,12 +1,20 @@
 //! What the operator has configured, checked and ready to use.
 
+mod actions;
 mod settings;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::config::foundation::Foundation;
 use shared::config::{Faults, Group, Loaded, Sources, Warning, load};
 
+use crate::domain::play::Playbook;
 use crate::domain::policy::{JudgedChanges, Policy};
 use crate::domain::window::shape::Shape;
+use crate::platforms::{Action, ActionKey};
+
+use actions::Actions;
 
 pub use settings::SETTINGS;
 
@@ -17,6 +25,8 @@ pub struct Config {
     pub foundation: Foundation,
     /// How usage is analysed, and what is done about it.
     pub policy: Policy,
+    /// The means of the actions that platforms carry out.
+    pub actions: Arc<BTreeMap<ActionKey, Action>>,
 }
 
 /// A configuration that can be used, with what is to be told about it.
@@ -43,18 +53,20 @@ impl Config {
         ] {
             asked.extend(differs.then_some(name));
         }
-        (Self { foundation, policy: Policy { shape, ..self.policy } }, asked)
+        (Self { foundation, policy: Policy { shape, ..self.policy }, actions: self.actions }, asked)
     }
 
     /// Reads the configuration from these sources. The error holds everything that is wrong at once.
     pub fn load(sources: &Sources) -> Result<Loading, Faults> {
         let Loaded { root, mut faults, warnings } = load(&SETTINGS, sources, |_| {});
         let foundation = Foundation::build(&root, &mut faults);
+        let Actions { playbook, means } = actions::build(&root, &mut faults);
         let (true, Some(foundation)) = (faults.is_empty(), foundation) else {
             faults.warnings = warnings;
             return Err(faults);
         };
-        let config = Self { foundation, policy: policy(&root) };
+        let policy = Policy { playbook, ..policy(&root) };
+        let config = Self { foundation, policy, actions: Arc::new(means) };
         Ok(Loading { config, warnings, effective: root })
     }
 }
@@ -71,6 +83,7 @@ fn policy(root: &Group) -> Policy {
         judged: JudgedChanges::from_word(root.text("JUDGED_CHANGES").unwrap_or_default()),
         ab_tests: root.text("AB_TESTS") == Some("auto"),
         keep_inconclusive: root.text("ON_INCONCLUSIVE") == Some("keep"),
+        playbook: Playbook::default(),
     }
 }
 

@@ -107,7 +107,8 @@ struct UsageDocument<'a> {
 /// The stream and the document of a fact that is no usage.
 fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)> {
     match fact {
-        Fact::ChangeApplied(change) => Ok((OPTIMIZATIONS, applied(at, change)?)),
+        Fact::ChangeBegun(change) => Ok((OPTIMIZATIONS, change_made(at, "begin", "unknown", change)?)),
+        Fact::ChangeApplied(change) => Ok((OPTIMIZATIONS, change_made(at, "apply", "success", change)?)),
         Fact::ChangeJudged(judged) => Ok((OPTIMIZATIONS, self::judged(at, judged)?)),
         Fact::ChangeRolledBack(rolled_back) => Ok((OPTIMIZATIONS, self::rolled_back(at, rolled_back)?)),
         Fact::EvolutionStarted { .. }
@@ -117,24 +118,33 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
         | Fact::RouteMerged { .. }
         | Fact::Analysed(_)
         | Fact::Recommendation { .. }
+        | Fact::ChangeEnded(_)
         | Fact::TrialBegan { .. }
         | Fact::ArmsSwapped { .. }
+        | Fact::RollbackBegun(_)
+        | Fact::RollbackFailed(_)
         | Fact::SettingsDelivered { .. }
         | Fact::Paused(_)
         | Fact::Resumed => Ok((EVENTS, event(at, fact)?)),
     }
 }
 
-fn applied(at: Timestamp, change: &Change) -> serde_json::Result<Value> {
-    let head = head(at, "optimization", OPTIMIZATIONS, "apply", Some("success"));
+fn change_made(
+    at: Timestamp,
+    action: &'static str,
+    outcome: &'static str,
+    change: &Change,
+) -> serde_json::Result<Value> {
+    let head = head(at, "optimization", OPTIMIZATIONS, action, Some(outcome));
     head.with(json!({
-        "action": "apply",
+        "action": action,
         "service": change.baseline.service,
         "recommendation": change.recommendation,
         "result": change.result,
         "trigger": change.trigger,
         "changes": change.changes,
         "version": change.version,
+        "platform": change.platform,
         "baseline": change.baseline,
         "estimated_improvement_percent": change.recommendation.estimated_improvement * 100.0,
     }))
@@ -162,7 +172,15 @@ fn judged(
     let outcome = match phase {
         Phase::Kept => "success",
         Phase::Inconclusive => "unknown",
-        Phase::Unjudged | Phase::Settling | Phase::Verifying | Phase::RolledBack => "failure",
+        Phase::Unjudged
+        | Phase::Applying
+        | Phase::Settling
+        | Phase::Verifying
+        | Phase::RollingBack
+        | Phase::RollbackFailed
+        | Phase::RolledBack
+        | Phase::Failed
+        | Phase::Superseded => "failure",
     };
     let percent = |part: f64| part * 100.0;
     let head = head(at, "optimization", OPTIMIZATIONS, "verdict", Some(outcome));

@@ -10,7 +10,8 @@ pub mod documents;
 pub mod domain;
 mod ingest;
 pub mod metrics;
-pub mod perform;
+mod perform;
+pub mod platforms;
 mod run;
 mod serve;
 

@@ -18,7 +18,7 @@ use crate::domain::evolution::Evolution;
 use crate::domain::recommendation::Status;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "http_server_request_duration_seconds",
     "self_evolution_analyses_total",
     "self_evolution_build_info",
@@ -32,6 +32,7 @@ pub const NAMES: [&str; 17] = [
     "self_evolution_optimizations_applied_total",
     "self_evolution_paused",
     "self_evolution_recommendations",
+    "self_evolution_rollback_failures_total",
     "self_evolution_rollbacks_total",
     "self_evolution_usage_events_recorded_total",
     "self_evolution_usage_events_total",
@@ -120,6 +121,11 @@ impl Collector for ViewCollector {
             ("self_evolution_analyses", "Analyses since the first start", totals.analyses),
             ("self_evolution_optimizations_applied", "Changes made since the first start", totals.applied),
             ("self_evolution_verdicts", "Changes judged since the first start", totals.judged),
+            (
+                "self_evolution_rollback_failures",
+                "Tries to take a change back that failed since the first start",
+                totals.rollback_failures,
+            ),
             ("self_evolution_rollbacks", "Changes taken back since the first start", totals.rolled_back),
         ] {
             counter(encoder, name, help, number)?;

@@ -26,16 +26,19 @@ use tokio::task::JoinSet;
 use crate::api::{self, Api, Budget, Parts, SettingsFeed};
 use crate::config::{Config, Loading, SETTINGS};
 use crate::documents::{STREAMS, documents};
+use crate::domain::change::Phase;
 use crate::domain::evolution::Evolution;
+use crate::domain::view::View;
 use crate::metrics;
 use crate::perform::perform;
+use crate::platforms::Platforms;
 
 use reload::Reload;
 
 /// Facts that a checkpoint covers are kept this long.
 const RETENTION: Duration = Duration::from_secs(30 * 86_400);
-/// How long a shutdown waits for work; there is none that must finish.
-const DRAIN: Duration = Duration::from_secs(1);
+/// How long a shutdown waits for orders that are with a platform; the next start looks at what came of longer ones.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// Runs until a signal asks to stop. A start that fails is told on standard error and in the log.
 /// `sources` are where the configuration came from, and where it is read again.
@@ -59,7 +62,7 @@ pub(crate) async fn serve(loading: Loading, sources: Sources) -> Exit {
 async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()> {
     let Loading { config, warnings, effective } = loading;
     let hang_ups = daemon::hang_ups()?;
-    let Config { foundation, policy } = &config;
+    let Config { foundation, policy, .. } = &config;
     let journal = open_journal(foundation, RETENTION, Unshipped::IsKept)?;
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let holding = Holding::new(&SETTINGS, effective, &warnings, clock.now());
@@ -74,8 +77,11 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
     };
     let collector = shipping::collector("self_evolution", &shipping, &journal, &clock);
     let core = Evolution::new(policy.clone(), clock.now());
-    let (engine, handle) =
-        Engine::new(core, journal, Arc::clone(&clock), Arc::new(perform), tell::fact).await?;
+    let (actions, configured) = watch::channel(Arc::clone(&config.actions));
+    let platforms = Platforms::new(configured);
+    let sights = platforms.sights();
+    let perform = Arc::new(move |work| perform(work, platforms.clone()));
+    let (engine, handle) = Engine::new(core, journal, Arc::clone(&clock), perform, tell::fact).await?;
     announce(&config, &listener, &handle);
 
     let mut registry = Registry::default();
@@ -83,10 +89,8 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
     let http_metrics = HttpMetrics::register(&mut registry);
     let registry = metrics::collect(registry, handle.clone(), collector);
     let access = api::with_rules(Access::new(&foundation.access));
-    let readiness = Readiness::new({
-        let (engine, shipping) = (handle.clone(), shipping.clone());
-        move || checks(&engine, shipping.as_ref())
-    });
+    let (checked, shipped) = (handle.clone(), shipping.clone());
+    let readiness = Readiness::new(move || checks(&checked, shipped.as_ref()));
     let (settings, keep_settings) = SettingsFeed::new(handle.clone());
     let api = Api::from(Parts {
         engine: handle,
@@ -94,6 +98,7 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
         counters,
         shape: policy.shape,
         settings,
+        sights,
         events,
         clock: Arc::clone(&clock),
         shipping,
@@ -106,6 +111,7 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
         sources,
         running: config.clone(),
         holding: holds,
+        actions,
     };
     let router = api::router(api, readiness.clone(), registry, Foundation::new(access, http_metrics));
     let mut background = JoinSet::new();
@@ -117,7 +123,7 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
 
 /// The first line of the log.
 fn announce(config: &Config, listener: &TcpListener, engine: &Handle<Evolution>) {
-    let Config { foundation, policy } = config;
+    let Config { foundation, policy, .. } = config;
     let address = listener
         .local_addr()
         .map_or_else(|_| foundation.bind_address.to_string(), |address| address.to_string());
@@ -161,5 +167,21 @@ fn checks(engine: &Handle<Evolution>, shipping: Option<&watch::Receiver<Shipping
         is_required: false,
         detail: Some(detail),
     });
+    checks.push(rollbacks(&view));
     checks
+}
+
+/// Whether everything can be taken back that is to be.
+fn rollbacks(view: &View) -> Check {
+    let failed = view.changes.open().filter(|change| change.phase == Phase::RollbackFailed);
+    let sentences: Vec<String> = failed
+        .map(|change| {
+            let (service, id) = (&change.baseline.service, &change.recommendation_id);
+            let undo = change.platform.as_ref().and_then(|platform| platform.undo.as_ref());
+            let reason = undo.and_then(|undo| undo.failure.as_deref()).unwrap_or_default();
+            format!("the change {id} of {service} could not be taken back: {reason}")
+        })
+        .collect();
+    let detail = if sentences.is_empty() { "none has failed".to_owned() } else { sentences.join("; ") };
+    Check { name: "rollbacks", ok: sentences.is_empty(), is_required: false, detail: Some(detail) }
 }

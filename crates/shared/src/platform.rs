@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use self::command::Command;
+pub use self::command::{Command, Ended, Program, run};
 pub use self::docker::{Container, ContainerEvent, ContainerHealth, Docker, DockerEvents, Labelled, Looked};
 pub use self::file_update::{Edit, FileUpdate};
 pub use self::update::Update;

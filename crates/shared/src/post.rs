@@ -19,6 +19,9 @@ use crate::redact::redact;
 /// How much of a receiver's answer is read to explain a refusal.
 const ANSWER_LIMIT: usize = 4 * 1024;
 
+/// How much of an answer is read that is asked for.
+const FETCHED_LIMIT: usize = 64 * 1024;
+
 /// Where messages are posted to, and how they are signed.
 pub struct Recipient {
     url: Url,
@@ -120,6 +123,35 @@ impl Recipient {
             Ok(response) => self.answered(response).await,
             Err(error) => self.unsent(error),
         }
+    }
+
+    /// Asks once what is there, without a secret. The error says what happened instead of a good answer.
+    pub async fn fetch(&self) -> Result<String, String> {
+        let mut response = match self.client()?.get(self.url.clone()).send().await {
+            Ok(response) => response,
+            Err(error) => {
+                return Err(match self.unsent(error) {
+                    Posted::NotSent(reason) | Posted::Unanswered(reason) => reason,
+                    Posted::Answered { status, .. } => format!("it answered {}", status.as_u16()),
+                });
+            }
+        };
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("it answered {}{}", status.as_u16(), self.quoted(response).await));
+        }
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= FETCHED_LIMIT => {
+                    body.extend_from_slice(&chunk)
+                }
+                Ok(Some(_)) => return Err(format!("its answer is longer than {FETCHED_LIMIT} bytes")),
+                Ok(None) => break,
+                Err(error) => return Err(format!("its answer broke off: {}", causes(&error.without_url()))),
+            }
+        }
+        String::from_utf8(body).map_err(|_| "its answer is not UTF-8".to_owned())
     }
 
     fn request(&self, message: Message<'_>) -> Result<reqwest::RequestBuilder, String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use shared::clock::Timestamp;
+use shared::order::Target;
 use utoipa::ToSchema;
 
 use crate::domain::change::{Baseline, Change, Rollback};
@@ -44,8 +45,9 @@ pub(super) struct Collected {
 pub(super) struct RecommendationBody {
     #[serde(flatten)]
     recommendation: Recommendation,
-    /// `status` in more detail: `pending`, `approved`; of what is applied `settling`, `verifying`, `kept`, `inconclusive`,
-    /// `unjudged`; and as `status` otherwise.
+    /// `status` in more detail: `pending`, `approved`, `applying`; of what is applied `settling`, `verifying`, `kept`,
+    /// `inconclusive`, `unjudged`, `rolling_back`, `rollback_failed`; of what failed `failed`, `superseded`; and as
+    /// `status` otherwise.
     phase: &'static str,
     /// Whether applying it now would do something.
     is_executable: bool,
@@ -53,13 +55,20 @@ pub(super) struct RecommendationBody {
     not_executable_because: Option<String>,
     /// Whether it can be taken back now.
     is_revertable: bool,
+    /// The platform that applying is aimed at; none where settings are published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Target>,
 }
 
 impl RecommendationBody {
     pub(super) fn new(recommendation: &Recommendation, view: &View) -> Self {
         let status = recommendation.status;
         let service = &recommendation.target_service;
-        let is_told = playbook::changes(recommendation.r#type, service, &view.settings).is_empty();
+        let play = view.playbook.of(service, recommendation.r#type);
+        let is_told =
+            play.is_none() && playbook::changes(recommendation.r#type, service, &view.settings).is_empty();
+        let change = view.changes.of(&recommendation.id);
+        let open = change.filter(|change| change.phase.is_open());
         let obstacle = match (status, &view.pause) {
             (Status::Pending, Some(_)) => Some("changes are paused: POST /resume".to_owned()),
             (Status::Pending, None) if is_told => Some(format!("{service} is told all of it already")),
@@ -74,20 +83,18 @@ impl RecommendationBody {
         };
         Self {
             phase: match status {
-                Status::Pending if recommendation.is_approved => "approved",
-                Status::Applied => {
-                    let change = view.changes.of(&recommendation.id);
+                Status::Pending if recommendation.is_approved && open.is_none() => "approved",
+                Status::Pending => open.map_or(status.as_str(), |change| change.phase.as_str()),
+                Status::Applied | Status::Failed => {
                     change.map_or(status.as_str(), |change| change.phase.as_str())
                 }
-                Status::Pending
-                | Status::RolledBack
-                | Status::Failed
-                | Status::Dismissed
-                | Status::Expired => status.as_str(),
+                Status::RolledBack | Status::Dismissed | Status::Expired => status.as_str(),
             },
             is_executable: obstacle.is_none(),
             not_executable_because: obstacle,
-            is_revertable: status == Status::Applied,
+            is_revertable: status == Status::Applied
+                || open.is_some_and(|change| change.undo_due().is_some()),
+            target: play.map(|play| play.target.clone()),
             recommendation: recommendation.clone(),
         }
     }
@@ -142,6 +149,44 @@ impl From<Change> for AppliedBody {
             changes: change.changes,
             version: change.version,
             applied_at: change.applied_at,
+        }
+    }
+}
+
+/// `POST /apply-optimization/<id>?dry_run=true`: what would be done, and nothing was.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PlanBody {
+    /// Always true.
+    dry_run: bool,
+    /// What would be done, in one word.
+    action: String,
+    /// What would be done, in one sentence.
+    details: String,
+    recommendation_id: RecommendationId,
+    #[schema(value_type = String)]
+    service: Arc<str>,
+    /// The platform that would do it; none where settings are published.
+    target: Option<Target>,
+    /// What would change, from what to what; what is before is there now.
+    changes: Vec<SettingChange>,
+    /// What would take it back.
+    inverse: Vec<SettingChange>,
+    /// What the precondition says now.
+    precondition: &'static str,
+}
+
+impl From<Change> for PlanBody {
+    fn from(change: Change) -> Self {
+        Self {
+            dry_run: true,
+            action: change.result.action,
+            details: format!("Would be done: {}", change.result.details),
+            recommendation_id: change.recommendation_id,
+            service: change.baseline.service,
+            target: change.platform.map(|platform| platform.target),
+            changes: change.changes,
+            inverse: change.inverse,
+            precondition: "holds: every value is what `before` says",
         }
     }
 }

@@ -138,7 +138,10 @@ async fn collect(api: &Api, request: Request) -> Result<Json<Collected>, Problem
         Some(Answer::Counted(_)) => api.counters.accepted(accepted),
         Some(
             Answer::Analysing(_)
+            | Answer::InspectFirst(_)
+            | Answer::Planned(_)
             | Answer::Applied(_)
+            | Answer::Begun(_)
             | Answer::RolledBack(_)
             | Answer::Recommendation(_)
             | Answer::Done

@@ -6,9 +6,8 @@ use serde::Deserialize;
 use shared::http::{Problem, ProblemBody, Query};
 use utoipa::IntoParams;
 
-use super::bodies::{Analysis, AppliedBody, RecommendationBody, RecommendationList};
+use super::bodies::{Analysis, RecommendationBody, RecommendationList};
 use super::{Api, unhandled};
-use crate::domain::change::Rollback;
 use crate::domain::evolution::{Answer, Event, Refusal};
 use crate::domain::recommendation::{RecommendationId, Status};
 
@@ -96,55 +95,6 @@ pub(super) async fn recommendation(
     }
 }
 
-/// Carries out a recommendation: publishes the settings that it changes.
-#[utoipa::path(post, path = "/apply-optimization/{id}", tag = "recommendations",
-    params(("id" = String, Path, description = "Identity of the recommendation")),
-    responses((status = 200, description = "Published", body = AppliedBody),
-        (status = 404, description = "There is no such recommendation", body = ProblemBody),
-        (status = 409, description = "It is not pending, or nothing would change", body = ProblemBody),
-        (status = 423, description = "Changes are paused", body = ProblemBody),
-        (status = 503, description = "The journal cannot be written", body = ProblemBody)))]
-pub(super) async fn apply_optimization(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-) -> Result<Json<AppliedBody>, Problem> {
-    let event = Event::ApplyRequested { id: RecommendationId::named(&id) };
-    match ask(&api, event, &APPLYING).await? {
-        Answer::Applied(change) => Ok(Json((*change).into())),
-        Answer::Counted(_)
-        | Answer::Analysing(_)
-        | Answer::RolledBack(_)
-        | Answer::Recommendation(_)
-        | Answer::Done
-        | Answer::Refused(_) => Err(Problem::internal()),
-    }
-}
-
-/// Takes a change back: publishes the settings as they were before.
-#[utoipa::path(post, path = "/rollback/{id}", tag = "recommendations",
-    params(("id" = String, Path, description = "Identity of the recommendation"), Because),
-    responses((status = 200, description = "Published", body = Rollback),
-        (status = 404, description = "There is no such recommendation", body = ProblemBody),
-        (status = 409, description = "It is not applied, or the setting was changed again since", body = ProblemBody),
-        (status = 503, description = "The journal cannot be written", body = ProblemBody)))]
-pub(super) async fn rollback(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    Query(because): Query<Because>,
-) -> Result<Json<Rollback>, Problem> {
-    let reason = because.reason()?.unwrap_or_else(|| "Manual rollback requested".to_owned());
-    let event = Event::RollbackRequested { id: RecommendationId::named(&id), reason };
-    match ask(&api, event, &ROLLING_BACK).await? {
-        Answer::RolledBack(rollback) => Ok(Json(*rollback)),
-        Answer::Counted(_)
-        | Answer::Analysing(_)
-        | Answer::Applied(_)
-        | Answer::Recommendation(_)
-        | Answer::Done
-        | Answer::Refused(_) => Err(Problem::internal()),
-    }
-}
-
 /// Approves of a recommendation: the next analysis applies it, whatever its priority.
 #[utoipa::path(post, path = "/approve/{id}", tag = "recommendations",
     params(("id" = String, Path, description = "Identity of the recommendation")),
@@ -180,7 +130,10 @@ async fn settled(api: &Api, event: Event) -> Result<Json<RecommendationBody>, Pr
         }
         Answer::Counted(_)
         | Answer::Analysing(_)
+        | Answer::InspectFirst(_)
+        | Answer::Planned(_)
         | Answer::Applied(_)
+        | Answer::Begun(_)
         | Answer::RolledBack(_)
         | Answer::Done
         | Answer::Refused(_) => Err(Problem::internal()),
@@ -188,7 +141,7 @@ async fn settled(api: &Api, event: Event) -> Result<Json<RecommendationBody>, Pr
 }
 
 impl Because {
-    fn reason(self) -> Result<Option<String>, Problem> {
+    pub(super) fn reason(self) -> Result<Option<String>, Problem> {
         match self.reason {
             Some(reason) if reason.chars().count() > MOST_REASON => {
                 Err(Problem::bad_request(format!("reason may have {MOST_REASON} characters")))
@@ -199,20 +152,20 @@ impl Because {
 }
 
 /// The sentences of the contract for what cannot be done.
-struct Sentences {
+pub(super) struct Sentences {
     unknown: &'static str,
     not_now: &'static str,
 }
 
-const APPLYING: Sentences =
+pub(super) const APPLYING: Sentences =
     Sentences { unknown: "Recommendation not found", not_now: "Recommendation already processed" };
-const ROLLING_BACK: Sentences = Sentences {
+pub(super) const ROLLING_BACK: Sentences = Sentences {
     unknown: "Optimization not found or not applied",
     not_now: "Optimization not found or not applied",
 };
 
 /// Asks the core; what it refuses becomes a problem.
-async fn ask(api: &Api, event: Event, sentences: &Sentences) -> Result<Answer, Problem> {
+pub(super) async fn ask(api: &Api, event: Event, sentences: &Sentences) -> Result<Answer, Problem> {
     let answer = api.engine.ask(event).await.map_err(unhandled)?.ok_or_else(Problem::internal)?;
     let Answer::Refused(refusal) = answer else { return Ok(answer) };
     let reason = refusal.to_string();

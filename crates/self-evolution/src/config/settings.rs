@@ -10,8 +10,52 @@ pub const SETTINGS: Section = Section {
     key: "",
     doc: "Configuration of self-evolution",
     chapters: &[DAEMON, ANALYSIS, ACCESS, OUTPUT],
-    sections: &[],
+    sections: &[SERVICES],
     members_at_most: None,
+};
+
+/// Services that have actions at most: as many as are told apart.
+const MAX_SERVICES: usize = 200;
+/// As many as there are types of recommendations.
+const MAX_ACTIONS: usize = 3;
+
+const SERVICES: Section = Section {
+    key: "services",
+    doc: "Services for which a platform acts in place of a published setting, by name",
+    chapters: &[],
+    sections: &[ACTIONS],
+    members_at_most: Some(MAX_SERVICES),
+};
+
+const ACTIONS: Section = Section {
+    key: "actions",
+    doc: "What is done, by the type of the recommendation: performance, reliability, scaling",
+    chapters: &[Chapter {
+        heading: "Actions",
+        settings: &[
+            Setting::new("backend", Kind::Choice(&["webhook", "command"]), "By which means")
+                .or_derived("required"),
+            Setting::new(
+                "set",
+                Kind::Words,
+                "Which value becomes what: KEY=NEW or KEY=OLD => NEW, where NEW may be a step, +1 or x2 up to 8",
+            )
+            .or_derived("required"),
+            Setting::new("url", Kind::Url, "Where changes are posted, for the backend webhook").host_only(),
+            Setting::new("read_url", Kind::Url, "Where the present value is read").host_only(),
+            Setting::new("secret", Kind::Text, "Key that signs what is posted").secret(),
+            Setting::new("command", Kind::Words, "Program that makes the change, for the backend command"),
+            Setting::new("read", Kind::Words, "Program that prints the present value"),
+            Setting::new(
+                "timeout",
+                Kind::Seconds { min: 0.1, max: 600.0 },
+                "How long an answer may take, and then until what was written shows",
+            )
+            .or("10"),
+        ],
+    }],
+    sections: &[],
+    members_at_most: Some(MAX_ACTIONS),
 };
 
 const DAEMON: Chapter = Chapter {

@@ -7,7 +7,7 @@ fn load(environment: &[(&str, &str)]) -> Result<Config, Faults> {
 
 #[test]
 fn without_any_setting_everything_is_as_it_always_was() {
-    let Config { foundation, policy } = load(&[]).unwrap();
+    let Config { foundation, policy, .. } = load(&[]).unwrap();
     assert_eq!(foundation.bind_address.to_string(), "0.0.0.0:5007");
     assert_eq!(policy.shape, Shape { bucket_seconds: 60, window_hours: 24 });
     assert_eq!(

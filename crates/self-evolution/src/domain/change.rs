@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::ab_test::AbTest;
 use super::judge::Verdict;
+use super::on_platform::OnPlatform;
 use super::recommendation::{Recommendation, RecommendationId};
 use super::setting::SettingChange;
 use super::window::bucket::Counters;
@@ -98,6 +99,9 @@ pub struct Change {
     pub inverse: Vec<SettingChange>,
     /// The version of the service's settings with it.
     pub version: u64,
+    /// What a platform has to do with it; none where its settings are published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<OnPlatform>,
     /// How far it has come.
     #[serde(default)]
     pub phase: Phase,
@@ -122,6 +126,8 @@ pub enum Phase {
     /// It is in effect, and nobody judges it.
     #[default]
     Unjudged,
+    /// It is on record, and a platform was told to make it.
+    Applying,
     /// It is in effect, and has yet to reach the service and to show what it does.
     Settling,
     /// What the service answers with it is compared with what it answered before.
@@ -130,8 +136,16 @@ pub enum Phase {
     Kept,
     /// Nobody can say whether it is better, and the operator wants it to stay then.
     Inconclusive,
+    /// A platform was told to take it back, or is about to be.
+    RollingBack,
+    /// It could not be taken back; that is tried again.
+    RollbackFailed,
     /// It was taken back.
     RolledBack,
+    /// It could not be made.
+    Failed,
+    /// Somebody else has changed the same, or has taken it over.
+    Superseded,
 }
 
 impl Phase {
@@ -139,24 +153,57 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unjudged => "unjudged",
+            Self::Applying => "applying",
             Self::Settling => "settling",
             Self::Verifying => "verifying",
             Self::Kept => "kept",
             Self::Inconclusive => "inconclusive",
+            Self::RollingBack => "rolling_back",
+            Self::RollbackFailed => "rollback_failed",
             Self::RolledBack => "rolled_back",
+            Self::Failed => "failed",
+            Self::Superseded => "superseded",
         }
     }
 
     /// Every phase.
-    pub const ALL: [Self; 6] =
-        [Self::Unjudged, Self::Settling, Self::Verifying, Self::Kept, Self::Inconclusive, Self::RolledBack];
+    pub const ALL: [Self; 11] = [
+        Self::Unjudged,
+        Self::Applying,
+        Self::Settling,
+        Self::Verifying,
+        Self::Kept,
+        Self::Inconclusive,
+        Self::RollingBack,
+        Self::RollbackFailed,
+        Self::RolledBack,
+        Self::Failed,
+        Self::Superseded,
+    ];
 
-    /// Whether a verdict is still to come.
+    /// Whether it has yet to end: a verdict is still to come, or a platform still has to do something.
     pub fn is_open(self) -> bool {
         match self {
-            Self::Settling | Self::Verifying => true,
-            Self::Unjudged | Self::Kept | Self::Inconclusive | Self::RolledBack => false,
+            Self::Applying | Self::Settling | Self::Verifying | Self::RollingBack | Self::RollbackFailed => {
+                true
+            }
+            Self::Unjudged
+            | Self::Kept
+            | Self::Inconclusive
+            | Self::RolledBack
+            | Self::Failed
+            | Self::Superseded => false,
         }
+    }
+
+    /// Whether a verdict is still to come.
+    pub fn is_unverified(self) -> bool {
+        matches!(self, Self::Settling | Self::Verifying)
+    }
+
+    /// Whether it never came to be in effect, or has been replaced by what somebody else did.
+    pub fn has_failed(self) -> bool {
+        matches!(self, Self::Applying | Self::Failed | Self::Superseded)
     }
 }
 
@@ -204,7 +251,7 @@ pub struct Changes {
     rollbacks: Arc<VecDeque<Arc<Rollback>>>,
     /// The newest of each service.
     baselines: Arc<BTreeMap<Arc<str>, Baseline>>,
-    /// Those that a verdict is still to come of, by recommendation.
+    /// Those that have yet to end, by recommendation.
     #[serde(default)]
     open: Arc<BTreeSet<RecommendationId>>,
 }
@@ -230,17 +277,27 @@ impl Changes {
         self.changes.iter().rev().find(|change| change.recommendation_id == *id)
     }
 
-    /// Whether a verdict is still to come of any.
+    /// Whether any has yet to end.
     pub fn has_open(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Those that a verdict is still to come of.
+    /// Those that have yet to end.
     pub fn open(&self) -> impl Iterator<Item = &Arc<Change>> {
         self.open.iter().filter_map(|id| self.of(id))
     }
 
-    /// The change of a service that a verdict is still to come of.
+    /// Those that a verdict is still to come of.
+    pub fn unverified(&self) -> Vec<Arc<Change>> {
+        self.open().filter(|change| change.phase.is_unverified()).cloned().collect()
+    }
+
+    /// Whether a platform is being told to make the change of a recommendation.
+    pub fn is_applying(&self, id: &RecommendationId) -> bool {
+        self.open.contains(id) && self.of(id).is_some_and(|change| change.phase == Phase::Applying)
+    }
+
+    /// The change of a service that has yet to end.
     pub fn open_of(&self, service: &str) -> Option<&Arc<Change>> {
         self.open().find(|change| *change.baseline.service == *service)
     }
@@ -251,9 +308,13 @@ impl Changes {
         if let Some(change) = changes.iter_mut().rev().find(|change| change.recommendation_id == *id) {
             let change = Arc::make_mut(change);
             update(change);
-            if !change.phase.is_open() {
-                Arc::make_mut(&mut self.open).remove(id);
-            }
+            let open = Arc::make_mut(&mut self.open);
+            // What had ended is open again once it is to be taken back.
+            if change.phase.is_open() {
+                open.insert(id.clone())
+            } else {
+                open.remove(id)
+            };
         }
     }
 
@@ -267,7 +328,9 @@ impl Changes {
         let changes = Arc::make_mut(&mut self.changes);
         changes.push_back(Arc::new(change));
         if changes.len() > MOST_KEPT {
-            let over = changes.iter().position(|change| change.rollback.is_some());
+            let is_over = |change: &Arc<Change>| change.rollback.is_some();
+            let has_ended = |change: &Arc<Change>| !change.phase.is_open();
+            let over = changes.iter().position(is_over).or_else(|| changes.iter().position(has_ended));
             let gone = changes.remove(over.unwrap_or(0));
             if let Some(gone) = gone.filter(|gone| gone.phase.is_open()) {
                 Arc::make_mut(&mut self.open).remove(&gone.recommendation_id);

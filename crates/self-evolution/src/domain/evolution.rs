@@ -2,9 +2,11 @@
 
 mod analyse;
 mod apply;
+mod carry;
 mod collect;
 mod condense;
 mod event;
+mod undo;
 mod verify;
 
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use super::state::State;
 use super::view::View;
 use super::window::shape::Slot;
 
-pub use event::{Answer, Event, Refusal, Work};
+use carry::Orders;
+pub use event::{Aim, Answer, Event, Refusal, Work};
 
 /// The pure core of the daemon.
 pub struct Evolution {
@@ -36,6 +39,8 @@ pub struct Evolution {
     newcomers: Newcomers,
     /// The slot in which changes were last looked after.
     looked: Slot,
+    /// Orders to platforms.
+    orders: Orders,
 }
 
 /// Analyses of this process, numbered from 1. None of it outlives the process, and nothing of it needs to.
@@ -60,6 +65,7 @@ impl Evolution {
             endpoints: 0,
             newcomers: Newcomers::default(),
             looked: 0,
+            orders: Orders::default(),
         }
     }
 
@@ -123,6 +129,7 @@ impl Decider for Evolution {
 
     fn apply(&mut self, at: Timestamp, fact: &Fact) {
         self.state.apply(at, fact);
+        self.orders.follow(fact);
         match fact {
             Fact::EndpointFound { .. }
             | Fact::EndpointFolded { .. }
@@ -133,10 +140,14 @@ impl Decider for Evolution {
             Fact::EvolutionStarted { .. }
             | Fact::Usage(_)
             | Fact::Recommendation { .. }
+            | Fact::ChangeBegun(_)
             | Fact::ChangeApplied(_)
+            | Fact::ChangeEnded(_)
             | Fact::TrialBegan { .. }
             | Fact::ArmsSwapped { .. }
             | Fact::ChangeJudged(_)
+            | Fact::RollbackBegun(_)
+            | Fact::RollbackFailed(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }
             | Fact::Paused(_)
@@ -150,6 +161,11 @@ impl Decider for Evolution {
             Event::AnalysisRequested => self.analysis_requested(now),
             Event::Analysed { run, detected } => self.analysed(run, detected, now),
             Event::ApplyRequested { id } => self.apply_requested(&id, now),
+            Event::PlanRequested { id } => {
+                Decision { answer: Some(self.plan_requested(&id, now)), ..Decision::default() }
+            }
+            Event::Inspected { look, aim, sight } => self.looked(&look, aim, &sight, now),
+            Event::Carried(carried) => self.carried(&carried, now),
             Event::RollbackRequested { id, reason } => self.rollback_requested(&id, reason, now),
             Event::ApprovalRequested { id } => self.approval_requested(&id, now),
             Event::DismissalRequested { id, reason } => self.dismissal_requested(&id, reason, now),
@@ -171,6 +187,7 @@ impl Decider for Evolution {
             self.record(&mut decision, now, Fact::Resumed);
         }
         self.look_after_changes(&mut decision, now);
+        self.take_back_what_is_due(&mut decision, now);
         if self.next_analysis() <= now {
             self.begin_analysis(&mut decision, now);
         }
@@ -187,6 +204,7 @@ impl Decider for Evolution {
         let started =
             Fact::EvolutionStarted { version: env!("CARGO_PKG_VERSION").into(), shape: self.policy.shape };
         self.record(&mut decision, now, started);
+        self.take_up_orders(&mut decision, now);
         self.undo_what_was_unwatched(&mut decision, last_seen, now);
         if is_wanted {
             self.begin_analysis(&mut decision, now);
@@ -197,7 +215,7 @@ impl Decider for Evolution {
     fn next_wakeup(&self) -> Option<Timestamp> {
         let analysis = self.is_idle().then(|| self.next_analysis());
         let resumption = self.state.pause.as_ref().and_then(|pause| pause.until);
-        analysis.into_iter().chain(resumption).chain(self.next_look()).min()
+        analysis.into_iter().chain(resumption).chain(self.next_look()).chain(self.orders.next()).min()
     }
 
     fn view(&self, now: Timestamp) -> View {
@@ -213,6 +231,7 @@ impl Decider for Evolution {
             totals: self.state.totals,
             endpoints: self.endpoints,
             auto_apply: self.policy.auto_apply,
+            playbook: self.policy.playbook.clone(),
         }
     }
 
@@ -223,11 +242,13 @@ impl Decider for Evolution {
     fn restore(&mut self, state: Option<State>) {
         self.state = state.unwrap_or_default();
         self.endpoints = self.state.window.len();
+        self.orders = Orders::of(&self.state);
     }
 
     fn must_finish(work: &Work) -> bool {
         match work {
-            Work::Analyse { .. } => false,
+            Work::Analyse { .. } | Work::Inspect { .. } => false,
+            Work::Carry(_) => true,
         }
     }
 

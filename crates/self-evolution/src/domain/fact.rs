@@ -8,6 +8,7 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Phase, Rollback, Trial};
 use super::judge::Verdict;
+use super::on_platform::{Ended, Undoing};
 use super::pause::Pause;
 use super::recommendation::{Recommendation, RecommendationId};
 use super::usage::report::Details;
@@ -56,8 +57,12 @@ pub enum Fact {
         /// The recommendation as it is now; it has a type of its own.
         recommendation: Box<Recommendation>,
     },
-    /// The settings of a service were changed.
+    /// A change that a platform is to make, before it is told to.
+    ChangeBegun(Box<Change>),
+    /// A change is in effect.
     ChangeApplied(Box<Change>),
+    /// A platform could not make a change, or somebody else has changed the same.
+    ChangeEnded(Box<Ended>),
     /// A change has settled, and is compared with what was before until then.
     TrialBegan {
         /// Of this service.
@@ -78,6 +83,10 @@ pub enum Fact {
     },
     /// A change was judged.
     ChangeJudged(Box<Judged>),
+    /// A platform is to take a change back, before it is told to.
+    RollbackBegun(Box<Undoing>),
+    /// A platform has not taken a change back, and when it is told to again.
+    RollbackFailed(Box<Undoing>),
     /// A change was taken back.
     ChangeRolledBack(Box<RolledBack>),
     /// An instance has fetched a version of its settings for the first time.

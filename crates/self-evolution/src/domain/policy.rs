@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::change::Trigger;
+use super::play::Playbook;
 use super::window::shape::Shape;
 
 /// How usage is analysed, and what is done about it.
@@ -22,6 +23,8 @@ pub struct Policy {
     pub ab_tests: bool,
     /// Whether a change of which nobody can say whether it is better stays.
     pub keep_inconclusive: bool,
+    /// What platforms do about which issue, in place of published settings.
+    pub playbook: Playbook,
 }
 
 /// Which changes are judged, and taken back when they are not better.

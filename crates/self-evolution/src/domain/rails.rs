@@ -8,7 +8,7 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Phase, Trigger};
 use super::policy::Policy;
-use super::recommendation::{Confidence, Gain, GainOf, Priority, Recommendation, Status};
+use super::recommendation::{Confidence, Gain, GainOf, Priority, Recommendation, RecommendationId, Status};
 use super::state::State;
 use super::window::shape::{HOUR, Slot};
 
@@ -74,7 +74,9 @@ impl Rails<'_> {
             Status::RolledBack => {
                 self.state.changes.of(&recommendation.id).is_some_and(|change| !is_automatic(change))
             }
-            Status::Pending | Status::Applied | Status::Failed | Status::Expired => false,
+            // Somebody has changed the same by hand.
+            Status::Failed => self.phase_of(&recommendation.id) == Some(Phase::Superseded),
+            Status::Pending | Status::Applied | Status::Expired => false,
         };
         let last = recommendation.history.last();
         by_a_person && last.is_some_and(|step| self.is_within(step.at, TURNED_DOWN))
@@ -130,8 +132,17 @@ impl Rails<'_> {
             .then(|| format!("it would spare {gain:.1} {what} an hour, and {least:.0} are worth it"))
     }
 
-    /// Whether what was taken back by its verdict is offered again: once its time has come, or for a person to decide.
+    fn phase_of(&self, id: &RecommendationId) -> Option<Phase> {
+        self.state.changes.of(id).map(|change| change.phase)
+    }
+
+    /// Whether what was taken back by its verdict, or could not be made, is offered again: once its time has come, or for
+    /// a person to decide.
     pub fn is_offered_again(&self, recommendation: &Recommendation) -> bool {
+        if recommendation.status == Status::Failed {
+            let rests = recommendation.history.last().is_some_and(|step| self.is_within(step.at, HOUR));
+            return !rests && self.phase_of(&recommendation.id) == Some(Phase::Failed);
+        }
         let is_ours = || self.state.changes.of(&recommendation.id).is_some_and(|change| is_automatic(change));
         let waits = || self.setback(recommendation).is_some_and(|setback| setback.until.is_some());
         recommendation.status == Status::RolledBack && is_ours() && !waits()

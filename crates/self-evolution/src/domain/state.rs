@@ -7,6 +7,7 @@ use super::ab_test::AbTest;
 use super::calibration::Calibration;
 use super::change::{Change, Changes, Phase, Rollback};
 use super::fact::{Analysed, Fact, Judged};
+use super::on_platform::{Ended, Undoing};
 use super::pause::Pause;
 use super::recommendation::{Recommendations, Status};
 use super::setting::{Delivery, Settings};
@@ -28,6 +29,12 @@ pub struct Totals {
     pub judged: u64,
     /// Changes that were taken back.
     pub rolled_back: u64,
+    /// Changes that platforms were told to make.
+    #[serde(default)]
+    pub begun: u64,
+    /// Tries to take a change back that have failed.
+    #[serde(default)]
+    pub rollback_failures: u64,
 }
 
 /// The durable state.
@@ -87,7 +94,12 @@ impl State {
                 self.analysed = Some((at, analysed.clone()));
             }
             Fact::Recommendation { recommendation } => self.recommendations.put((**recommendation).clone()),
+            Fact::ChangeBegun(change) => {
+                self.totals.begun += 1;
+                self.changes.put((**change).clone());
+            }
             Fact::ChangeApplied(change) => self.applied(at, change),
+            Fact::ChangeEnded(ended) => self.ended(at, ended),
             Fact::TrialBegan { recommendation_id, trial, .. } => {
                 self.changes.update(recommendation_id, |change| {
                     change.phase = Phase::Verifying;
@@ -102,6 +114,11 @@ impl State {
                 });
             }
             Fact::ChangeJudged(judged) => self.judged(judged),
+            Fact::RollbackBegun(undoing) => self.undoing(Phase::RollingBack, undoing),
+            Fact::RollbackFailed(undoing) => {
+                self.totals.rollback_failures += 1;
+                self.undoing(Phase::RollbackFailed, undoing);
+            }
             Fact::ChangeRolledBack(rolled_back) => self.rolled_back(at, &rolled_back.rollback),
             Fact::SettingsDelivered { service, instance, version } => {
                 self.settings.deliver(service, instance, Delivery { version: *version, at });
@@ -121,13 +138,16 @@ impl State {
     fn applied(&mut self, at: Timestamp, change: &Change) {
         let id = &change.recommendation_id;
         self.totals.applied += 1;
-        let service = &change.baseline.service;
-        let told = |key: &str| self.settings.of(service).and_then(|told| told.settings.get(key)).cloned();
-        let before = change.changes.iter().map(|change| (change.key.clone(), told(&change.key))).collect();
-        self.settings.publish(service, &change.changes, at, Some(id));
-        if let Some(test) = change.ab_test {
-            self.settings.divide(service, before, id, test);
-            self.variants.begin(change, self.window.shape());
+        if change.platform.is_none() {
+            let service = &change.baseline.service;
+            let told = |key: &str| self.settings.of(service).and_then(|told| told.settings.get(key)).cloned();
+            let before =
+                change.changes.iter().map(|change| (change.key.clone(), told(&change.key))).collect();
+            self.settings.publish(service, &change.changes, at, Some(id));
+            if let Some(test) = change.ab_test {
+                self.settings.divide(service, before, id, test);
+                self.variants.begin(change, self.window.shape());
+            }
         }
         self.recommendations.change(id, |recommendation| {
             recommendation.becomes(Status::Applied, at, change.result.details.clone());
@@ -135,7 +155,32 @@ impl State {
             recommendation.held_back = None;
             recommendation.changes.clone_from(&change.changes);
         });
-        self.changes.put(change.clone());
+        match change.platform {
+            Some(_) => self.changes.update(id, |known| known.clone_from(change)),
+            None => self.changes.put(change.clone()),
+        }
+    }
+
+    fn ended(&mut self, at: Timestamp, Ended { recommendation_id: id, phase, reason, .. }: &Ended) {
+        self.changes.update(id, |change| {
+            change.phase = *phase;
+            if let Some(platform) = &mut change.platform {
+                platform.ended = Some(reason.clone());
+            }
+        });
+        self.recommendations.change(id, |recommendation| {
+            recommendation.becomes(Status::Failed, at, reason.clone());
+            recommendation.held_back = None;
+        });
+    }
+
+    fn undoing(&mut self, phase: Phase, Undoing { recommendation_id, undo, .. }: &Undoing) {
+        self.changes.update(recommendation_id, |change| {
+            change.phase = phase;
+            if let Some(platform) = &mut change.platform {
+                platform.undo = Some(undo.clone());
+            }
+        });
     }
 
     fn judged(&mut self, judged: &Judged) {
@@ -157,7 +202,7 @@ impl State {
         let id = &rollback.recommendation_id;
         self.totals.rolled_back += 1;
         self.variants.end(id);
-        if let Some(change) = self.changes.of(id) {
+        if let Some(change) = self.changes.of(id).filter(|change| change.platform.is_none()) {
             let inverse = change.inverse.clone();
             self.settings.publish(&rollback.service, &inverse, at, None);
         }

@@ -107,6 +107,10 @@ impl Case<'_> {
     fn settles_at(&self) -> Timestamp {
         let at = self.change.applied_at;
         let (least, most) = (self.after(at, SETTLING.start), self.after(at, SETTLING.end));
+        if self.change.platform.is_some() {
+            // It was read back, which is all the delivery that there is.
+            return least;
+        }
         let delivered = self.known_settings().and_then(|settings| delivered_to_all(settings, self.change));
         delivered.map_or(most, |at| self.after(at, AFTER_DELIVERY).clamp(least, most))
     }
@@ -120,7 +124,7 @@ impl Case<'_> {
         let has_it = |settings: &Arc<ServiceSettings>| {
             settings.deliveries.values().any(|delivery| delivery.version >= self.change.version)
         };
-        self.known_settings().is_some_and(has_it)
+        self.change.platform.is_some() || self.known_settings().is_some_and(has_it)
     }
 
     /// The trial that begins now.
@@ -196,6 +200,7 @@ impl Case<'_> {
     fn others_of_service(&self) -> impl Iterator<Item = &Change> {
         let of_service = |other: &&Arc<Change>| {
             other.baseline.service == self.change.baseline.service
+                && other.took_effect()
                 && (&other.recommendation_id, other.applied_at)
                     != (&self.change.recommendation_id, self.change.applied_at)
         };

@@ -6,6 +6,7 @@ use super::calibration::Calibration;
 use super::change::Changes;
 use super::fact::Analysed;
 use super::pause::Pause;
+use super::play::Playbook;
 use super::recommendation::Recommendations;
 use super::setting::Settings;
 use super::state::Totals;
@@ -35,4 +36,6 @@ pub struct View {
     pub endpoints: usize,
     /// Whether the daemon applies on its own what matters much.
     pub auto_apply: bool,
+    /// What platforms do about which issue.
+    pub playbook: Playbook,
 }

@@ -1,5 +1,6 @@
 //! Reading the configuration again while the daemon runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::clock::Clock;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Loading, SETTINGS};
 use crate::domain::evolution::{Event, Evolution};
+use crate::platforms::{Action, ActionKey};
 
 /// What a new configuration reaches.
 pub(super) struct Reload {
@@ -23,6 +25,8 @@ pub(super) struct Reload {
     pub(super) running: Config,
     /// The same as it is shown.
     pub(super) holding: watch::Sender<Arc<Holding>>,
+    /// The means of the actions that platforms carry out.
+    pub(super) actions: watch::Sender<Arc<BTreeMap<ActionKey, Action>>>,
 }
 
 impl Reload {
@@ -48,6 +52,8 @@ impl Reload {
         for setting in &fixed {
             tracing::warn!(setting, "it keeps its value until the daemon is started again");
         }
+        // The means are there before the core decides by them; an order of before finds that its target is another.
+        self.actions.send_replace(Arc::clone(&config.actions));
         match self.engine.ask(Event::PolicyChanged(config.policy.clone())).await {
             Ok(_) => {
                 self.access.reconfigure(&config.foundation.access);
@@ -56,7 +62,10 @@ impl Reload {
                 self.running = config;
                 tracing::info!("the configuration holds");
             }
-            Err(error) => tracing::error!(%error, "the configuration before is kept"),
+            Err(error) => {
+                self.actions.send_replace(Arc::clone(&self.running.actions));
+                tracing::error!(%error, "the configuration before is kept");
+            }
         }
     }
 }

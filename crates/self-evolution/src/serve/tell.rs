@@ -1,6 +1,7 @@
 //! Recorded facts as log lines: each reads alone, with the same fields everywhere.
 
 use crate::domain::fact::Fact;
+use crate::domain::on_platform::Undoing;
 use crate::domain::recommendation::{Recommendation, Status};
 
 /// Logs one recorded fact.
@@ -22,6 +23,15 @@ pub(super) fn fact(fact: &Fact) {
             tracing::info!(patterns, recommendations = found, next_at = %analysed.next_at, "analysed");
         }
         Fact::Recommendation { recommendation } => self::recommendation(recommendation),
+        Fact::ChangeBegun(change) => {
+            let (service, id, details) =
+                (&change.baseline.service, &change.recommendation_id, &change.result.details);
+            tracing::info!(%service, recommendation_id = %id, trigger = change.trigger.as_str(), details, "change begun");
+        }
+        Fact::ChangeEnded(ended) => {
+            let (service, id, phase) = (&ended.service, &ended.recommendation_id, ended.phase.as_str());
+            tracing::warn!(%service, recommendation_id = %id, phase, reason = ended.reason, "change ended");
+        }
         Fact::ChangeApplied(change) => {
             let (service, id, trigger) =
                 (&change.baseline.service, &change.recommendation_id, change.trigger.as_str());
@@ -38,6 +48,7 @@ pub(super) fn fact(fact: &Fact) {
             let outcome = verdict.outcome.as_str();
             tracing::info!(%service, recommendation_id = %id, outcome, reason = verdict.reason, "change judged");
         }
+        Fact::RollbackBegun(undoing) | Fact::RollbackFailed(undoing) => self::undoing(undoing),
         Fact::ChangeRolledBack(rolled_back) => {
             let rollback = &rolled_back.rollback;
             let (service, id) = (&rollback.service, &rollback.recommendation_id);
@@ -51,6 +62,20 @@ pub(super) fn fact(fact: &Fact) {
             tracing::warn!(until, reason = pause.reason, "changes are held back by a person");
         }
         Fact::Resumed => tracing::info!("changes go on"),
+    }
+}
+
+fn undoing(undoing: &Undoing) {
+    let (service, id, undo) = (&undoing.service, &undoing.recommendation_id, &undoing.undo);
+    let (next_at, reason) = (undo.due, &undo.reason);
+    match &undo.failure {
+        None => {
+            tracing::warn!(%service, recommendation_id = %id, %next_at, reason, "change is being taken back");
+        }
+        Some(failure) => {
+            let failures = undo.failures;
+            tracing::error!(%service, recommendation_id = %id, failures, %next_at, failure, reason, "change could not be taken back");
+        }
     }
 }
 

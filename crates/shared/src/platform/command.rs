@@ -4,7 +4,7 @@ mod run;
 
 use std::time::Duration;
 
-use self::run::{Ended, Program, run};
+pub use self::run::{Ended, Program, run};
 use super::{CommandSettings, FileUpdate, INSPECT_LIMIT, InvalidPlatform, one_line};
 use crate::order::{Action, Observed, Order, Performed, ServiceName, Unreachable};
 use crate::redact::redact;
@@ -157,6 +157,16 @@ fn quoted(stdout: &[u8], stderr: &[u8]) -> String {
     });
     let text = if stderr.is_empty() { stdout } else { stderr };
     if text.is_empty() { text } else { format!(": {text}") }
+}
+
+impl Ended {
+    /// The end of what the program wrote as `: text`, without secrets; empty if it was silent.
+    pub fn said(&self) -> String {
+        match self {
+            Self::Exited { stdout, stderr, .. } | Self::Killed { stdout, stderr } => quoted(stdout, stderr),
+            Self::NotStarted { .. } | Self::Lost { .. } => String::new(),
+        }
+    }
 }
 
 #[cfg(test)]

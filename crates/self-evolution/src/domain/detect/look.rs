@@ -74,9 +74,13 @@ fn while_unverified(change: &Change, shape: Shape, now: Slot) -> Option<Range<Sl
     // One that nobody judged may have been in effect for days.
     let taken_back = taken_back.filter(|end| change.trial.is_some() || *end <= applied + LONGEST_SETTLING);
     let end = match change.phase {
-        Phase::Settling | Phase::Verifying => now.max(applied) + 1,
-        Phase::Kept | Phase::Inconclusive | Phase::RolledBack => judged.or(taken_back)?.min(latest) + 1,
-        Phase::Unjudged => return None,
+        Phase::Applying | Phase::Settling | Phase::Verifying | Phase::RollingBack | Phase::RollbackFailed => {
+            now.max(applied) + 1
+        }
+        Phase::Kept | Phase::Inconclusive | Phase::RolledBack | Phase::Superseded => {
+            judged.or(taken_back)?.min(latest) + 1
+        }
+        Phase::Unjudged | Phase::Failed => return None,
     };
     // Most of what the bucket of the change holds was answered before it.
     Some(applied + 1..end)

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
-use super::super::change::Trigger;
 use super::super::detect::{Detected, Look, Over};
 use super::super::evidence::Evidence;
 use super::super::fact::{Analysed, Fact};
 use super::super::rails::Rails;
 use super::super::recommend::{EXPIRES, recommend};
-use super::super::recommendation::{Recommendation, Status};
+use super::super::recommendation::{Recommendation, RecommendationId, Status};
 use super::{Answer, Evolution, Work};
 
 impl Evolution {
@@ -122,7 +121,8 @@ impl Evolution {
         is_over: impl Fn(&Recommendation) -> bool,
     ) {
         let pending = self.state.recommendations.iter().filter(|r| r.status == Status::Pending);
-        let over: Vec<Recommendation> = pending.filter(|r| is_over(r)).cloned().collect();
+        let is_applying = |r: &&Recommendation| self.state.changes.is_applying(&r.id);
+        let over: Vec<Recommendation> = pending.filter(|r| is_over(r) && !is_applying(r)).cloned().collect();
         for mut recommendation in over {
             recommendation.becomes(Status::Expired, now, reason);
             let recommendation = Box::new(recommendation);
@@ -132,7 +132,8 @@ impl Evolution {
 
     /// Applies what a person has approved of, and, where the operator wants that, what matters much and is well founded.
     fn apply_what_may_be_applied(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
-        let pending = |r: &&Arc<Recommendation>| r.status == Status::Pending;
+        let pending =
+            |r: &&Arc<Recommendation>| r.status == Status::Pending && !self.state.changes.is_applying(&r.id);
         let all = self.state.recommendations.in_order();
         let wanted: Vec<Arc<Recommendation>> = all.into_iter().filter(pending).cloned().collect();
         for recommendation in wanted {
@@ -144,32 +145,24 @@ impl Evolution {
                 continue;
             };
             // What is refused now may be possible after the next analysis.
-            let held_back =
-                held_back.or_else(|| match self.change_for(&recommendation.id, Trigger::Automatic, now) {
-                    Ok(change) => {
-                        self.record(decision, now, Fact::ChangeApplied(Box::new(change)));
-                        None
-                    }
-                    Err(refusal) => Some(refusal.to_string()),
-                });
-            self.note_what_holds_back(decision, &recommendation, held_back, now);
+            let held_back = held_back.or_else(|| self.apply_automatically(decision, &recommendation.id, now));
+            self.note_what_holds_back(decision, &recommendation.id, held_back, now);
         }
     }
 
-    fn rails(&self, now: Timestamp) -> Rails<'_> {
+    pub(super) fn rails(&self, now: Timestamp) -> Rails<'_> {
         Rails { state: &self.state, policy: &self.policy, now }
     }
 
     /// Why the daemon does nothing is part of the recommendation.
-    fn note_what_holds_back(
+    pub(super) fn note_what_holds_back(
         &mut self,
         decision: &mut Decision<Self>,
-        recommendation: &Recommendation,
+        id: &RecommendationId,
         held_back: Option<String>,
         now: Timestamp,
     ) {
-        let known =
-            self.state.recommendations.get(&recommendation.id).filter(|r| r.status == Status::Pending);
+        let known = self.state.recommendations.get(id).filter(|r| r.status == Status::Pending);
         if let Some(known) = known.filter(|known| known.held_back != held_back) {
             let recommendation = Box::new(Recommendation { held_back, ..known.clone() });
             self.record(decision, now, Fact::Recommendation { recommendation });

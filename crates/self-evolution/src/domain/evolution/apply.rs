@@ -4,40 +4,101 @@ use shared::clock::Timestamp;
 use shared::engine::Decision;
 
 use super::super::ab_test::AbTest;
-use super::super::change::{Applied, Baseline, Change, Phase, Rollback, Trigger};
+use super::super::change::{Applied, Change, Phase, Rollback, Trigger};
 use super::super::fact::{Fact, RolledBack};
+use super::super::order::Inspection;
 use super::super::playbook::{action_of, changes, in_words};
 use super::super::recommendation::{Kind, Recommendation, RecommendationId, Status};
 use super::super::setting::{MOST_SERVICES, SettingChange};
-use super::{Answer, Evolution, Refusal};
+use super::{Aim, Answer, Evolution, Refusal, Work};
+
+/// What comes first where a recommendation is applied.
+enum Step {
+    /// A platform is looked at.
+    Look(Box<Inspection>),
+    /// Settings are published, and that is all.
+    Publish(Box<Change>),
+}
 
 impl Evolution {
     pub(super) fn apply_requested(&mut self, id: &RecommendationId, now: Timestamp) -> Decision<Self> {
         let mut decision = Decision::default();
-        decision.answer = Some(match self.change_for(id, Trigger::Manual, now) {
-            Ok(change) => {
-                self.record(&mut decision, now, Fact::ChangeApplied(Box::new(change.clone())));
-                Answer::Applied(Box::new(change))
+        decision.answer = Some(match self.first_step(id, Trigger::Manual, now) {
+            Ok(Step::Look(look)) => Answer::InspectFirst(look),
+            Ok(Step::Publish(change)) => {
+                self.record(&mut decision, now, Fact::ChangeApplied(change.clone()));
+                Answer::Applied(change)
             }
             Err(refusal) => Answer::Refused(refusal),
         });
         decision
     }
 
-    /// The change that carries out a recommendation now: from what, to what, and how the service fares without it.
-    pub(super) fn change_for(
+    /// What applying a recommendation would do: asked of what cannot change anything.
+    pub(super) fn plan_requested(&self, id: &RecommendationId, now: Timestamp) -> Answer {
+        match self.first_step(id, Trigger::Manual, now) {
+            Ok(Step::Look(look)) => Answer::InspectFirst(look),
+            Ok(Step::Publish(change)) => Answer::Planned(change),
+            Err(refusal) => Answer::Refused(refusal),
+        }
+    }
+
+    /// Applies a recommendation without a person, or says why not. A platform is looked at first.
+    pub(super) fn apply_automatically(
+        &mut self,
+        decision: &mut Decision<Self>,
+        id: &RecommendationId,
+        now: Timestamp,
+    ) -> Option<String> {
+        match self.first_step(id, Trigger::Automatic, now) {
+            Ok(Step::Publish(change)) => self.record(decision, now, Fact::ChangeApplied(change)),
+            Ok(Step::Look(look)) => {
+                decision.work.push(Work::Inspect { look, aim: Aim::Apply(Trigger::Automatic) });
+            }
+            Err(refusal) => return Some(refusal.to_string()),
+        }
+        None
+    }
+
+    /// What comes first where a recommendation is applied: where a platform is to act, a look at it.
+    fn first_step(&self, id: &RecommendationId, trigger: Trigger, now: Timestamp) -> Result<Step, Refusal> {
+        let recommendation = self.requested(id, now)?;
+        let (service, kind) = (&recommendation.target_service, recommendation.r#type);
+        let Some(play) = self.policy.playbook.of(service, kind) else {
+            return Ok(Step::Publish(Box::new(self.change_for(id, trigger, now)?)));
+        };
+        if let Some(open) = self.state.changes.open_of(service) {
+            return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
+        }
+        Ok(Step::Look(Box::new(Inspection {
+            id: id.clone(),
+            service: service.clone(),
+            kind,
+            target: play.target.clone(),
+            keys: play.keys(),
+            change: None,
+        })))
+    }
+
+    /// The recommendation that is to be applied, if changes may be made.
+    pub(super) fn requested(
         &self,
         id: &RecommendationId,
-        trigger: Trigger,
         now: Timestamp,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<&Recommendation, Refusal> {
         let recommendation = self.state.recommendations.get(id).ok_or(Refusal::Unknown)?;
         if recommendation.status != Status::Pending {
             return Err(Refusal::AlreadyProcessed(recommendation.status));
         }
-        if let Some(pause) = self.state.pause.as_ref().filter(|pause| pause.holds(now)) {
-            return Err(Refusal::Paused(pause.clone()));
+        match self.state.pause.as_ref().filter(|pause| pause.holds(now)) {
+            Some(pause) => Err(Refusal::Paused(pause.clone())),
+            None => Ok(recommendation),
         }
+    }
+
+    /// The change that publishes what is recommended: from what, to what, and how the service fares without it.
+    fn change_for(&self, id: &RecommendationId, trigger: Trigger, now: Timestamp) -> Result<Change, Refusal> {
+        let recommendation = self.requested(id, now)?;
         let (service, settings) = (&recommendation.target_service, &self.state.settings);
         let changes = changes(recommendation.r#type, service, settings);
         if changes.is_empty() {
@@ -48,8 +109,6 @@ impl Evolution {
             let reason = format!("settings are published for {MOST_SERVICES} services already");
             return Err(Refusal::NotExecutable(reason));
         }
-        let within = self.policy.shape.last_hour(now);
-        let metrics = self.state.window.counters_of(service, &within, |_| true).into();
         if let Some(open) = self.state.changes.open_of(service) {
             return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
         }
@@ -61,13 +120,14 @@ impl Evolution {
         Ok(Change {
             recommendation_id: id.clone(),
             recommendation: recommendation.clone(),
-            baseline: Baseline { service: service.clone(), timestamp: now, metrics },
+            baseline: self.baseline(service, now),
             applied_at: now,
             result: Applied { success: true, action: action.into(), details },
             trigger,
             inverse: changes.iter().rev().map(SettingChange::inverse).collect(),
             changes,
             version: settings.of(service).map_or(0, |settings| settings.version) + 1,
+            platform: None,
             phase,
             ab_test,
             trial: None,
@@ -97,6 +157,9 @@ impl Evolution {
         reason: String,
         now: Timestamp,
     ) -> Decision<Self> {
+        if let Some(change) = self.state.changes.of(id).filter(|change| change.platform.is_some()).cloned() {
+            return self.rollback_on_platform(&change, reason, now);
+        }
         let mut decision = Decision::default();
         decision.answer = Some(match self.rollback_of(id, reason, Trigger::Manual, now) {
             Ok(rollback) => {
@@ -154,6 +217,9 @@ impl Evolution {
         reason: Option<String>,
         now: Timestamp,
     ) -> Decision<Self> {
+        if let Some(decision) = self.given_up(id, reason.as_deref(), now) {
+            return decision;
+        }
         self.settle(id, now, |recommendation| {
             recommendation.becomes(Status::Dismissed, now, reason.unwrap_or_else(|| "dismissed".into()));
         })
@@ -171,6 +237,9 @@ impl Evolution {
             None => Answer::Refused(Refusal::Unknown),
             Some(known) if known.status != Status::Pending => {
                 Answer::Refused(Refusal::AlreadyProcessed(known.status))
+            }
+            Some(known) if self.state.changes.is_applying(&known.id) => {
+                Answer::Refused(Refusal::BeingJudged(known.id.clone()))
             }
             Some(known) => {
                 let mut recommendation = known.clone();

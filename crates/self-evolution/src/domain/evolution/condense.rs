@@ -23,10 +23,14 @@ pub(super) fn condense(facts: Vec<Fact>) -> Vec<Fact> {
             | Fact::RouteMerged { .. }
             | Fact::Analysed(_)
             | Fact::Recommendation { .. }
+            | Fact::ChangeBegun(_)
             | Fact::ChangeApplied(_)
+            | Fact::ChangeEnded(_)
             | Fact::TrialBegan { .. }
             | Fact::ArmsSwapped { .. }
             | Fact::ChangeJudged(_)
+            | Fact::RollbackBegun(_)
+            | Fact::RollbackFailed(_)
             | Fact::ChangeRolledBack(_)
             | Fact::SettingsDelivered { .. }
             | Fact::Paused(_)

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::super::change::{Change, Rollback};
+use super::super::change::{Change, Rollback, Trigger};
 use super::super::detect::{Detected, Look};
+use super::super::order::{Carried, Inspection, Order, Sight};
 use super::super::pause::Pause;
 use super::super::policy::Policy;
 use super::super::recommendation::{Recommendation, RecommendationId, Status};
@@ -29,6 +30,22 @@ pub enum Event {
         /// Which one.
         id: RecommendationId,
     },
+    /// Somebody wants to know what applying a recommendation would do.
+    PlanRequested {
+        /// Which one.
+        id: RecommendationId,
+    },
+    /// A platform was looked at.
+    Inspected {
+        /// What was to be looked at.
+        look: Box<Inspection>,
+        /// What for.
+        aim: Aim,
+        /// What was seen.
+        sight: Sight,
+    },
+    /// An order to a platform has ended.
+    Carried(Box<Carried>),
     /// Somebody wants a change taken back.
     RollbackRequested {
         /// That of this recommendation.
@@ -65,6 +82,17 @@ pub enum Event {
     ResumeRequested,
 }
 
+/// What a platform is looked at for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aim {
+    /// To tell what applying a recommendation would do.
+    Plan,
+    /// To apply it.
+    Apply(Trigger),
+    /// To go on with a change that was interrupted.
+    Resume,
+}
+
 /// What whoever sent an event is told.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Answer {
@@ -72,8 +100,14 @@ pub enum Answer {
     Counted(usize),
     /// The analysis of this number looks at everything that was reported so far.
     Analysing(u64),
+    /// A platform is to be looked at first; what is seen is the next event.
+    InspectFirst(Box<Inspection>),
+    /// What would be done.
+    Planned(Box<Change>),
     /// It was applied.
     Applied(Box<Change>),
+    /// A platform was told to apply it or to take it back; its phase tells how that ends.
+    Begun(Box<Change>),
     /// It was taken back.
     RolledBack(Box<Rollback>),
     /// What the recommendation has become.
@@ -130,4 +164,13 @@ pub enum Work {
         /// What there is to look at.
         look: Box<Look>,
     },
+    /// Look at a platform.
+    Inspect {
+        /// At what.
+        look: Box<Inspection>,
+        /// What for.
+        aim: Aim,
+    },
+    /// Have a platform carry out an order, and read back what came of it.
+    Carry(Box<Order>),
 }

@@ -5,6 +5,7 @@ mod collecting;
 mod comparing;
 mod judging;
 mod life;
+mod platforms;
 mod rails;
 mod simulation;
 
@@ -40,6 +41,7 @@ fn policy() -> Policy {
         judged: JudgedChanges::None,
         ab_tests: true,
         keep_inconclusive: false,
+        playbook: Default::default(),
     }
 }
 
@@ -89,7 +91,9 @@ impl Daemon {
     }
 
     fn carry_out(&mut self) {
-        while let Some(Work::Analyse { run, look }) = self.work.pop_front() {
+        let is_analysis = |work: &Work| matches!(work, Work::Analyse { .. });
+        while let Some(place) = self.work.iter().position(is_analysis) {
+            let Some(Work::Analyse { run, look }) = self.work.remove(place) else { return };
             let decision = self.core.handle(Event::Analysed { run, detected: detect(&look) }, self.now);
             self.take(decision);
         }

@@ -12,7 +12,7 @@ use super::super::trial::{Case, Next};
 use super::Evolution;
 
 /// A daemon that was away for so many buckets undoes what it had not judged.
-const AWAY: u32 = 10;
+pub(super) const AWAY: u32 = 10;
 
 impl Evolution {
     /// When changes of which the verdict is still to come are looked after: once in each bucket.
@@ -25,7 +25,7 @@ impl Evolution {
         if self.next_look().is_none_or(|next| now < next) {
             return;
         }
-        for change in self.state.changes.open().cloned().collect::<Vec<_>>() {
+        for change in self.state.changes.unverified() {
             match self.case(&change).next(now) {
                 Next::Wait => {}
                 Next::Try(trial) => {
@@ -55,7 +55,7 @@ impl Evolution {
         if away < self.policy.shape.length(AWAY) {
             return;
         }
-        for change in self.state.changes.open().cloned().collect::<Vec<_>>() {
+        for change in self.state.changes.unverified() {
             let reason = format!("inconclusive: nobody watched it for {} seconds", away.as_secs());
             let verdict = self.case(&change).without_numbers(Outcome::Inconclusive, reason, now);
             self.take_back(decision, &change, verdict, now);
@@ -88,6 +88,9 @@ impl Evolution {
         now: Timestamp,
     ) {
         let reason = verdict.reason.clone();
+        if change.platform.is_some() {
+            return self.take_back_from_platform(decision, change, verdict, now);
+        }
         match self.rollback_of(&change.recommendation_id, reason, Trigger::Automatic, now) {
             Ok(rollback) => {
                 self.judged(decision, change, verdict, Phase::RolledBack, now);
@@ -98,6 +101,22 @@ impl Evolution {
                 self.judged(decision, change, verdict, Phase::Inconclusive, now);
             }
         }
+    }
+
+    fn take_back_from_platform(
+        &mut self,
+        decision: &mut Decision<Self>,
+        change: &Change,
+        mut verdict: Verdict,
+        now: Timestamp,
+    ) {
+        if let Some(obstacle) = self.later_change(change) {
+            verdict.reason = format!("{}; it stays, because {obstacle}", verdict.reason);
+            return self.judged(decision, change, verdict, Phase::Inconclusive, now);
+        }
+        let reason = verdict.reason.clone();
+        self.judged(decision, change, verdict, Phase::RollingBack, now);
+        self.begin_rollback(decision, change, (reason, Trigger::Automatic), now, now);
     }
 
     fn judged(

@@ -137,5 +137,7 @@ impl Case<'_> {
 /// Whether a change of the service was made or taken back since then.
 fn is_touched(change: &Change, service: &str, since: Timestamp) -> bool {
     let rolled_back = change.rollback.as_ref().is_some_and(|rollback| rollback.rollback_time >= since);
-    *change.baseline.service == *service && (change.applied_at >= since || rolled_back)
+    *change.baseline.service == *service
+        && change.took_effect()
+        && (change.applied_at >= since || rolled_back)
 }

@@ -25,29 +25,49 @@ const DYING: Duration = Duration::from_secs(1);
 const INHERITED: [&str; 3] = ["PATH", "HOME", "LANG"];
 
 /// What is to be run.
-pub(super) struct Program<'a> {
+#[derive(Debug)]
+pub struct Program<'a> {
     /// The program and its arguments.
-    pub(super) argv: Vec<String>,
+    pub argv: Vec<String>,
     /// Variables that it sees beside the inherited ones.
-    pub(super) environment: &'a [(&'a str, &'a str)],
+    pub environment: &'a [(&'a str, &'a str)],
     /// How long it may take.
-    pub(super) limit: Duration,
+    pub limit: Duration,
 }
 
 /// How a run ended. Outputs are the last 64 KiB of each stream.
-pub(super) enum Ended {
+#[derive(Debug)]
+pub enum Ended {
     /// Nothing was run.
-    NotStarted { cause: String },
+    NotStarted {
+        /// Why.
+        cause: String,
+    },
     /// It ended by itself.
-    Exited { status: ExitStatus, stdout: Vec<u8>, stderr: Vec<u8> },
+    Exited {
+        /// How.
+        status: ExitStatus,
+        /// What it wrote.
+        stdout: Vec<u8>,
+        /// What it wrote of faults.
+        stderr: Vec<u8>,
+    },
     /// It took too long and was killed with its process group.
-    Killed { stdout: Vec<u8>, stderr: Vec<u8> },
+    Killed {
+        /// What it wrote until then.
+        stdout: Vec<u8>,
+        /// What it wrote of faults.
+        stderr: Vec<u8>,
+    },
     /// It was started, but the system does not tell how it ended.
-    Lost { cause: String },
+    Lost {
+        /// Why.
+        cause: String,
+    },
 }
 
 /// Runs a program in a process group of its own. Dropped before the end, it kills the group.
-pub(super) async fn run(program: Program<'_>) -> Ended {
+pub async fn run(program: Program<'_>) -> Ended {
     let mut child = match start(&program) {
         Ok(child) => child,
         Err(cause) => {

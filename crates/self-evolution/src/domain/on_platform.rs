@@ -1,0 +1,116 @@
+//! What a change that a platform carries out has beside one that is published.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shared::clock::Timestamp;
+use shared::order::{OrderId, Target};
+use utoipa::ToSchema;
+
+use super::change::{Change, Phase, Trigger};
+use super::order::{Order, Stage};
+use super::recommendation::RecommendationId;
+
+/// How a platform carries a change out.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct OnPlatform {
+    /// What it is aimed at.
+    pub target: Target,
+    /// The identity of the change towards the platform.
+    #[schema(value_type = String)]
+    pub order: OrderId,
+    /// When it was decided and recorded; the order was given after that.
+    pub begun_at: Timestamp,
+    /// Whether it is known to have been in effect.
+    pub took_effect: bool,
+    /// How far taking it back is.
+    pub undo: Option<Undo>,
+    /// Why it failed, or what somebody else did instead.
+    pub ended: Option<String>,
+}
+
+/// How far taking a change back is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Undo {
+    /// Why.
+    pub reason: String,
+    /// Who wanted it.
+    pub trigger: Trigger,
+    /// Tries that have failed.
+    pub failures: u32,
+    /// When the next try is made.
+    pub due: Timestamp,
+    /// Why the last try has failed.
+    pub failure: Option<String>,
+}
+
+/// That a change is to be taken back, or that a try to do so has failed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Undoing {
+    /// The change of this recommendation.
+    pub recommendation_id: RecommendationId,
+    /// The service.
+    pub service: Arc<str>,
+    /// How far it is.
+    pub undo: Undo,
+}
+
+/// That a change has ended without a verdict: it could not be made, or somebody else has changed the same.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Ended {
+    /// The change of this recommendation.
+    pub recommendation_id: RecommendationId,
+    /// The service.
+    pub service: Arc<str>,
+    /// Failed or superseded.
+    pub phase: Phase,
+    /// Why, or by what.
+    pub reason: String,
+}
+
+impl Change {
+    /// The order that applies it or takes it back; none for a change that is published.
+    pub fn order(&self, stage: Stage, now: Timestamp) -> Option<Order> {
+        let OnPlatform { target, order, begun_at, undo, .. } = self.platform.as_ref()?;
+        let failures = undo.as_ref().map_or(0, |undo| undo.failures);
+        let (attempt, changes) = match stage {
+            Stage::Apply => (1, self.changes.clone()),
+            Stage::Rollback => (failures + 1, self.inverse.clone()),
+        };
+        Some(Order {
+            change: *order,
+            recommendation_id: self.recommendation_id.clone(),
+            service: Arc::clone(&self.baseline.service),
+            kind: self.recommendation.r#type,
+            target: target.clone(),
+            stage,
+            attempt,
+            changes,
+            at: *begun_at,
+            given_at: now,
+        })
+    }
+
+    /// Whether it was ever in effect, as far as is known.
+    pub fn took_effect(&self) -> bool {
+        self.platform.as_ref().is_none_or(|platform| platform.took_effect)
+    }
+
+    /// When the next try to take it back is to be made, while it is being taken back.
+    pub fn undo_due(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::RollingBack | Phase::RollbackFailed => {
+                self.platform.as_ref()?.undo.as_ref().map(|undo| undo.due)
+            }
+            Phase::Unjudged
+            | Phase::Applying
+            | Phase::Settling
+            | Phase::Verifying
+            | Phase::Kept
+            | Phase::Inconclusive
+            | Phase::RolledBack
+            | Phase::Failed
+            | Phase::Superseded => None,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The platforms that carry changes out: how each is looked at, and how it is written to.
+//!
+//! Both are kept apart. Whoever has only [`Sights`] can look, and there is no way from there to a write.
+
+mod command;
+mod values;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use shared::order::Target;
+use tokio::sync::watch;
+
+use crate::domain::order::{
+    Carried, Inspection, Order, Precondition, Sight, Standing, Written, precondition,
+};
+use crate::domain::recommendation::Kind;
+
+pub use values::scalar;
+
+/// How often a platform is asked whether it has what it was told.
+const READ_BACK: Duration = Duration::from_millis(250);
+
+/// Which action of which service.
+pub type ActionKey = (Arc<str>, Kind);
+
+/// How one action is carried out.
+#[derive(Clone, Debug)]
+pub enum Means {
+    /// A signed HTTP call.
+    Webhook(WebhookMeans),
+    /// A program on this host.
+    Command(CommandMeans),
+}
+
+/// A receiver of changes.
+#[derive(Clone, Debug)]
+pub struct WebhookMeans {
+    /// Where changes are posted.
+    pub url: String,
+    /// Where the present value is read.
+    pub read_url: Option<String>,
+    /// Signs the changes.
+    pub secret: Option<SecretString>,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// Programs that change something and tell what it is.
+#[derive(Clone, Debug)]
+pub struct CommandMeans {
+    /// Changes it.
+    pub command: Vec<String>,
+    /// Prints the present value.
+    pub read: Option<Vec<String>>,
+    /// How long each may take.
+    pub timeout: Duration,
+}
+
+/// One action of a service, as it is configured.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// What it is aimed at.
+    pub target: Target,
+    /// How it is carried out.
+    pub means: Means,
+    /// How long a platform may take until it shows what it was told.
+    pub timeout: Duration,
+}
+
+/// All actions that are configured, and no other way to a platform than to look at it.
+#[derive(Clone, Debug)]
+pub struct Sights(watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>);
+
+/// All actions that are configured, with the way to carry them out.
+#[derive(Clone, Debug)]
+pub struct Platforms(Sights);
+
+impl Platforms {
+    /// Those that this channel has.
+    pub fn new(actions: watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>) -> Self {
+        Self(Sights(actions))
+    }
+
+    /// The same, to look at only.
+    pub fn sights(&self) -> Sights {
+        self.0.clone()
+    }
+
+    /// Carries an order out: looks whether the platform still has what the order begins from, writes, and reads back.
+    pub async fn carry(&self, order: &Order) -> Carried {
+        let carried = |written, sight| Carried {
+            change: order.change,
+            recommendation_id: order.recommendation_id.clone(),
+            stage: order.stage,
+            written,
+            sight,
+        };
+        let look = order.look();
+        let action = match self.0.action(&look) {
+            Ok(action) => action,
+            Err(reason) => {
+                return carried(Written::NotRun(reason.clone()), Sight::Unreachable(reason));
+            }
+        };
+        let sight = action.see(&look).await;
+        match precondition(order.stage, &Standing::of(&order.changes, &sight)) {
+            Precondition::Holds => {}
+            Precondition::IsNeedless => return carried(Written::Needless, sight),
+            Precondition::Fails(written) => return carried(written, sight),
+        }
+        let written = match &action.means {
+            Means::Webhook(means) => webhook::write(means, order).await,
+            Means::Command(means) => command::write(means, order).await,
+        };
+        let sight = match &written {
+            Written::Done => action.read_back(order, &look).await,
+            Written::Failed(_) | Written::Unknown(_) => action.see(&look).await,
+            Written::NotRun(_) | Written::Foreign(_) | Written::Needless => sight,
+        };
+        carried(written, sight)
+    }
+}
+
+impl Sights {
+    /// What a platform has at this moment.
+    pub async fn see(&self, look: &Inspection) -> Sight {
+        match self.action(look) {
+            Ok(action) => action.see(look).await,
+            Err(reason) => Sight::Unreachable(reason),
+        }
+    }
+
+    fn action(&self, look: &Inspection) -> Result<Action, String> {
+        let key = (Arc::clone(&look.service), look.kind);
+        let known = self.0.borrow().get(&key).filter(|action| action.target == look.target).cloned();
+        known.ok_or_else(|| {
+            format!(
+                "{} is not configured any more as services.{}.actions.{}: configure it again, or take it over by \
+                 POST /dismiss/{}",
+                look.target,
+                look.service,
+                look.kind.as_str(),
+                look.id
+            )
+        })
+    }
+}
+
+impl Action {
+    async fn see(&self, look: &Inspection) -> Sight {
+        match &self.means {
+            Means::Webhook(means) => webhook::see(means, look).await,
+            Means::Command(means) => command::see(means, look).await,
+        }
+    }
+
+    /// Looks until what was written shows, but not for ever: some platforms answer before they have done it.
+    async fn read_back(&self, order: &Order, look: &Inspection) -> Sight {
+        let shown = async {
+            loop {
+                let sight = self.see(look).await;
+                match Standing::of(&order.changes, &sight) {
+                    Standing::After | Standing::Blind => return sight,
+                    Standing::Before
+                    | Standing::Between
+                    | Standing::Elsewhere(_)
+                    | Standing::Unreachable(_) => tokio::time::sleep(READ_BACK).await,
+                }
+            }
+        };
+        match tokio::time::timeout(self.timeout, shown).await {
+            Ok(sight) => sight,
+            Err(_) => self.see(look).await,
+        }
+    }
+}
