@@ -15,15 +15,16 @@ use crate::unit::Unit;
 use crate::{daemon, demonstration, stand_in};
 
 const LONG_ABOUT: &str = "\
-Shows health-monitor and self-evolution at work on this machine, in less than a minute.
+Shows health-monitor and self-evolution at work on this machine, in about two minutes.
 
-It starts seven stand-in services as real processes on 127.0.0.1, and both daemons. First it kills one service \
+It starts seven stand-in services as ten real processes on 127.0.0.1, and both daemons. First it kills one service \
 with SIGKILL, lets another accept connections without ever answering, and tells with times what health-monitor \
 sees and does about it.
 
-Then one service takes long for its work. The services report their requests to self-evolution and read their \
-settings from it: it finds what is slow, recommends a cache, publishes the setting, the service fetches it, and \
-the response times before and after are measured. At last the change is taken back, and the service is slow again.
+Then three services take long for their work. They report their requests to self-evolution and read their settings \
+from it: it finds what is slow, recommends a cache, publishes the setting, and judges what that did. For the first \
+service it helps, and stays. For the second it does harm, and is taken back by itself. The third has four instances, \
+which all become slower at the moment of the change: half of them get it, then the other half, and it stays all the same.
 
 Nothing is staged: a restart ends one process and starts another, and every figure is measured.
 
@@ -33,7 +34,7 @@ processes are ended and all files removed.";
 const AFTER_HELP: &str = "\
 Examples:
   cargo demo                      watch it, then play with it
-  cargo demo --once               only the stories; exit code 0 if both came out right, else 1
+  cargo demo --once               only the stories; exit code 0 if all came out right, else 1
   cargo demo --port 9000          health-monitor on a port of your choice
   cargo demo --evolution-port 9001
                                   self-evolution on a port of your choice
@@ -41,7 +42,7 @@ Examples:
 
 Colours are left out when the output is not a terminal or NO_COLOR is set.";
 
-/// Shows both daemons at work: services break and are healed, one is slow and is made quick, all of it for real.
+/// Shows both daemons at work: services break and are healed, others are slow and are changed, all of it for real.
 #[derive(Parser, Debug)]
 #[command(name = "demo", bin_name = "demo", version, long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -91,7 +92,8 @@ Fault knobs, for this machine only unless --allow-remote-faults:
                                         this fraction of the answers are errors
   POST /fault/refuse?seconds=20         closes its port; without seconds until a restart
   POST /fault/uncached?seconds=2.5      work takes this long; while the setting response-cache is true,
-                                        the same request is answered at once the second time
+                                        the same request is answered at once the second time, or in
+                                        kept_seconds=1; rate=0.5 makes this fraction of these errors
   POST /fault/none                      back to normal";
 
 /// Which stand-in.

@@ -1,4 +1,4 @@
-//! The demonstration: services break and are healed, one is slow and is made quick, and the terminal tells it.
+//! The demonstration: services break and are healed, others are slow and are changed, and the terminal tells it.
 
 mod api;
 mod configuration;
@@ -40,7 +40,7 @@ const OFFSET: u16 = 10_000;
 /// How the demonstration is given.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Options {
-    /// End after the stories: exit code 0 if both came out right, else 1
+    /// End after the stories: exit code 0 if all came out right, else 1
     #[arg(long)]
     once: bool,
     /// Port of health-monitor [default: 5006, or another if that is taken]

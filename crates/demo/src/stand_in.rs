@@ -109,7 +109,9 @@ pub async fn run(settings: &Settings, log: &mut dyn Write) -> io::Result<ExitCod
         started_at: clock.now(),
         allow_remote_faults: settings.allow_remote_faults,
         faults,
+        variant: Mutex::new(flags::DEFAULT.into()),
         cache: Mutex::default(),
+        kept_answers: std::sync::atomic::AtomicU32::new(0),
         usage: evolution.as_ref().map_or_else(Usage::unreported, Evolution::take_usage),
         clock,
     });

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::api::Statistics;
-use super::evolution::Outcome;
+use super::evolution::{Expected, Outcome};
 use super::incident::Incident;
 use super::narrator::seconds;
 use crate::terminal::Terminal;
@@ -30,25 +30,35 @@ pub(super) fn incidents(terminal: &mut Terminal, incidents: &[Incident], now: St
     Ok(())
 }
 
-/// Shows how a service fared without a change, with it, and without it again.
-pub(super) fn change(terminal: &mut Terminal, outcome: &Outcome) -> io::Result<()> {
-    let Outcome { service, change, before, after, taken_back, estimated, recorded } = outcome;
+/// Shows how services fared without a change and with it, and what was said of it.
+pub(super) fn changes(terminal: &mut Terminal, outcomes: &[Outcome], recorded: u64) -> io::Result<()> {
     terminal.heading("What was changed")?;
-    terminal
-        .show(&format!("  {service:37}{:>10}{:>10}{:>10}{:>14}", "requests", "mean", "p95", "from cache"))?;
-    for (when, measured) in
-        [("before", before), (change.as_str(), after), ("after it was taken back", taken_back)]
-    {
-        let (mean, p95) = (seconds(Some(measured.mean())), seconds(Some(measured.p95())));
-        let row = format!("  {when:37}{:>10}{mean:>10}{p95:>10}{:>14}", measured.requests(), measured.kept);
-        terminal.show(&row)?;
+    let heads = ["before", "with it", "failed", "expected", "measured"].map(|head| format!("{head:>10}"));
+    terminal.show(&format!("  {:19}{:30}{}  {}", "service", "change", heads.concat(), "verdict"))?;
+    for outcome in outcomes {
+        let Outcome { plot, change, before, with_it, estimated, measured, .. } = outcome;
+        let verdict = match plot.expected {
+            Expected::Kept => "kept",
+            Expected::Harmful => "taken back",
+            Expected::KeptByTest => "kept, by a test of its instances",
+        };
+        let percent = |part: f64| format!("{:.0} %", part * 100.0);
+        let figures = [
+            seconds(Some(before.mean())),
+            seconds(Some(with_it.mean())),
+            with_it.failed.to_string(),
+            percent(*estimated),
+            measured.map_or_else(|| "-".to_owned(), percent),
+        ]
+        .map(|figure| format!("{figure:>10}"));
+        terminal.show(&format!("  {:19}{change:30}{}  {verdict}", plot.service, figures.concat()))?;
     }
-    let (measured, estimated) = (outcome.measured() * 100.0, estimated * 100.0);
-    terminal.show(&format!(
-        "\nMean response time {measured:.0} % less, measured by its clients; expected were {estimated:.0} %."
-    ))?;
+    terminal.show("\nMean response times and failed requests as the users saw them; of the third service those with the cache and those\nwithout it together.")?;
+    for Outcome { plot, verdict, .. } in outcomes {
+        terminal.show(&format!("  {:19}{verdict}", plot.service))?;
+    }
     terminal
-        .show(&format!("The service reported {recorded} requests, and self-evolution has recorded them all."))
+        .show(&format!("\nself-evolution has recorded {recorded} requests, as the services reported them."))
 }
 
 fn cells(incident: &Incident) -> [String; 6] {

@@ -17,14 +17,14 @@ const BREATH: Duration = Duration::from_secs(2);
 /// Who is broken, and how.
 const INCIDENTS: [(&str, Break); 2] = [("crypto-prediction", Break::Kill), ("image-generation", Break::Hang)];
 
-/// Starts everything and tells both stories: two services break and are healed, and one is slow and is made quick.
+/// Starts everything and tells both stories: two services break and are healed, and three are slow and are changed.
 pub(super) async fn tell<'a>(
     stage: &'a mut Stage,
     terminal: &'a mut Terminal,
     clock: &Arc<Clock>,
 ) -> Result<Follower<'a>> {
     let directory = stage.fleet.directory().display();
-    let text = format!("starting seven services as real processes; files in {directory}");
+    let text = format!("starting seven services as ten real processes; files in {directory}");
     terminal.say(&Line::new("demo", Tone::Plain, text))?;
     stage.fleet.start().await?;
     let mut follower = stage.start_daemons(terminal)?;
@@ -34,7 +34,7 @@ pub(super) async fn tell<'a>(
 
     follower.terminal.heading("Services break, and health-monitor heals them")?;
     break_services(&mut follower, clock).await?;
-    follower.terminal.heading("A service is slow, and self-evolution does something about it")?;
+    follower.terminal.heading("Services are slow, and self-evolution finds out what helps them")?;
     evolution::tell(&mut follower, clock).await?;
     Ok(follower)
 }

@@ -38,7 +38,7 @@ impl Evolution {
     /// Does what it is told for as long as the process lives.
     pub(super) fn rule(self, stand_in: Arc<StandIn>) {
         let name = stand_in.name.clone();
-        let told = move |is_on| stand_in.cache().switch(is_on);
+        let told = move |told: &flags::Told| stand_in.obey(told);
         tokio::spawn(flags::follow(self.flags, self.client, name, told));
     }
 }

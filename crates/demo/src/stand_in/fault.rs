@@ -26,8 +26,8 @@ pub(super) enum Fault {
     Errors { rate: f64, status: StatusCode },
     /// The listening socket is closed.
     Refuse,
-    /// Work takes long, unless its answer was kept.
-    Uncached { work: Duration },
+    /// Work takes long, unless its answer was kept: that takes so long, and this fraction of what was kept has gone bad.
+    Uncached { work: Duration, kept: Duration, bad: f64 },
 }
 
 /// What a turned knob asks for.
@@ -45,6 +45,7 @@ pub(super) enum Order {
 #[derive(Deserialize, Clone, Copy, Default, Debug)]
 pub(super) struct Parameters {
     seconds: Option<f64>,
+    kept_seconds: Option<f64>,
     rate: Option<f64>,
     status: Option<u16>,
 }
@@ -88,7 +89,11 @@ pub(super) fn parse(knob: &str, parameters: Parameters) -> Result<Order, Refusal
         "slow" => Order::Become(Fault::Slow { delay: duration(parameters.seconds.unwrap_or(3.0))? }),
         "errors" => Order::Become(errors(parameters)?),
         "refuse" => Order::Refuse { lasting: parameters.seconds.map(duration).transpose()? },
-        "uncached" => Order::Become(Fault::Uncached { work: duration(parameters.seconds.unwrap_or(2.5))? }),
+        "uncached" => Order::Become(Fault::Uncached {
+            work: duration(parameters.seconds.unwrap_or(2.5))?,
+            kept: duration(parameters.kept_seconds.unwrap_or(0.0))?,
+            bad: fraction(parameters.rate.unwrap_or(0.0))?,
+        }),
         "none" => Order::Become(Fault::None),
         _ => return Err(Refusal::Unknown),
     };
@@ -99,15 +104,20 @@ fn duration(seconds: f64) -> Result<Duration, Refusal> {
     if (0.0..=LONGEST_SECONDS).contains(&seconds) {
         Ok(Duration::from_secs_f64(seconds))
     } else {
-        Err(Refusal::Parameter("seconds must be between 0 and 3600"))
+        Err(Refusal::Parameter("seconds and kept_seconds must be between 0 and 3600"))
+    }
+}
+
+fn fraction(rate: f64) -> Result<f64, Refusal> {
+    if (0.0..=1.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err(Refusal::Parameter("rate must be between 0 and 1"))
     }
 }
 
 fn errors(parameters: Parameters) -> Result<Fault, Refusal> {
-    let rate = parameters.rate.unwrap_or(1.0);
-    if !(0.0..=1.0).contains(&rate) {
-        return Err(Refusal::Parameter("rate must be between 0 and 1"));
-    }
+    let rate = fraction(parameters.rate.unwrap_or(1.0))?;
     let status = StatusCode::from_u16(parameters.status.unwrap_or(500))
         .ok()
         .filter(StatusCode::is_server_error)
@@ -146,6 +156,7 @@ mod tests {
         for (knob, parameters) in [
             ("slow", seconds),
             ("uncached", seconds),
+            ("uncached", rate),
             ("refuse", seconds),
             ("errors", rate),
             ("errors", status),

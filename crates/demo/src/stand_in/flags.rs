@@ -17,6 +17,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The flag that switches the cache.
 const RESPONSE_CACHE: &str = "response-cache";
 
+/// What a request is reported with where no variant is told.
+pub(super) const DEFAULT: &str = "default";
+
+/// What the service is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Told {
+    /// Whether answers are to be kept; not, where nobody says so.
+    pub(super) response_cache: bool,
+    /// Which variant of that it is.
+    pub(super) variant: String,
+}
+
 /// All flags of the service.
 #[derive(Deserialize, Debug)]
 pub(super) struct Flags {
@@ -28,24 +40,27 @@ struct Flag {
     key: String,
     /// Not there for a flag that could not be evaluated.
     value: Option<Value>,
+    variant: Option<String>,
 }
 
 impl Flags {
-    /// Whether answers are to be kept; not, where nobody says so.
-    fn response_cache(&self) -> bool {
+    fn told(&self) -> Told {
         let flag = self.flags.iter().find(|flag| flag.key == RESPONSE_CACHE);
-        flag.and_then(|flag| flag.value.as_ref()?.as_bool()).unwrap_or(false)
+        Told {
+            response_cache: flag.and_then(|flag| flag.value.as_ref()?.as_bool()).unwrap_or(false),
+            variant: flag.and_then(|flag| flag.variant.clone()).unwrap_or_else(|| DEFAULT.to_owned()),
+        }
     }
 }
 
 /// Asks for ever, and hands on what it is told. While nobody answers, what was told last holds.
-pub(super) async fn follow(url: Url, client: Client, service: ServiceName, mut told: impl FnMut(bool)) {
+pub(super) async fn follow(url: Url, client: Client, service: ServiceName, mut told: impl FnMut(&Told)) {
     let instance = Instance::of(std::process::id()).map(|own| own.to_string());
     let request = json!({ "context": { "service": service, "targetingKey": instance } });
     let mut tag = None;
     loop {
         if let Some((flags, new_tag)) = ask(&url, &client, &request, tag.as_ref()).await {
-            told(flags.response_cache());
+            told(&flags.told());
             tag = new_tag;
         }
         tokio::time::sleep(PAUSE).await;
@@ -82,7 +97,7 @@ mod tests {
             (json!([{ "key": "retry", "value": false }, { "key": RESPONSE_CACHE, "value": true }]), true),
         ] {
             let told: Flags = serde_json::from_value(json!({ "flags": flags })).unwrap();
-            assert_eq!(told.response_cache(), expected, "{told:?}");
+            assert_eq!(told.told().response_cache, expected, "{told:?}");
         }
     }
 }

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::cache::Cache;
 use super::fault::{self, Fault, KNOBS, Order, Parameters, Refusal};
+use super::flags::Told;
 use super::usage::{Answered, Usage};
 
 /// How long the pretended work takes.
@@ -45,8 +46,12 @@ pub(super) struct StandIn {
     pub(super) allow_remote_faults: bool,
     /// How it misbehaves.
     pub(super) faults: watch::Sender<Fault>,
+    /// Which variant of its settings it was told last.
+    pub(super) variant: Mutex<Arc<str>>,
     /// The answers that it keeps.
     pub(super) cache: Mutex<Cache>,
+    /// Answers that were given from it.
+    pub(super) kept_answers: AtomicU32,
     /// Where it reports its requests.
     pub(super) usage: Usage,
     /// What time it is.
@@ -62,6 +67,18 @@ impl StandIn {
     /// The cache; whoever panicked with it in hand left it whole.
     pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StandIn {
+    /// What it is told from now on.
+    pub(super) fn obey(&self, told: &Told) {
+        self.cache().switch(told.response_cache);
+        *self.variant.lock().unwrap_or_else(PoisonError::into_inner) = told.variant.as_str().into();
+    }
+
+    fn variant(&self) -> Arc<str> {
+        self.variant.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -105,11 +122,21 @@ async fn health(State(stand_in): Shared) -> Json<Value> {
 
 /// Works, or answers what it has answered to the same request before.
 async fn work(State(stand_in): Shared, request: String) -> Response {
-    if let Some(answer) = stand_in.cache().get(&request) {
+    let fault = *stand_in.faults.borrow();
+    let (work, kept, bad) = match fault {
+        Fault::Uncached { work, kept, bad } => (work, kept, bad),
+        Fault::None | Fault::Hang | Fault::Slow { .. } | Fault::Errors { .. } | Fault::Refuse => {
+            (WORK, Duration::ZERO, 0.0)
+        }
+    };
+    let known = stand_in.cache().get(&request).cloned();
+    if let Some(answer) = known {
+        tokio::time::sleep(kept).await;
+        if fault::fails(stand_in.kept_answers.fetch_add(1, Ordering::Relaxed), bad) {
+            return error(StatusCode::INTERNAL_SERVER_ERROR, "what was kept has gone bad");
+        }
         return ([(X_CACHE, "hit")], Json(answer)).into_response();
     }
-    let fault = *stand_in.faults.borrow();
-    let work = if let Fault::Uncached { work } = fault { work } else { WORK };
     tokio::time::sleep(work).await;
     let asked: Value = serde_json::from_str(&request).unwrap_or_else(|_| request.as_str().into());
     let answer = json!({ "service": stand_in.name, "request": asked, "work_ms": work.as_millis() });
@@ -184,7 +211,7 @@ async fn misbehave(
 /// Reports how the work was answered. Health is no work.
 async fn report(State(stand_in): Shared, request: Request, next: Next) -> Response {
     let (method, endpoint) = (request.method().to_string(), request.uri().path().to_owned());
-    let asked_at = stand_in.clock.now();
+    let (asked_at, variant) = (stand_in.clock.now(), stand_in.variant());
     let response = next.run(request).await;
     if endpoint != HEALTH {
         let timestamp = stand_in.clock.now();
@@ -195,6 +222,7 @@ async fn report(State(stand_in): Shared, request: Request, next: Next) -> Respon
             response_time: timestamp.since(asked_at).as_secs_f64(),
             status_code: response.status().as_u16(),
             timestamp,
+            variant,
         });
     }
     response
@@ -228,7 +256,9 @@ mod tests {
             started_at: Timestamp::default(),
             allow_remote_faults: false,
             faults,
+            variant: Mutex::new("default".into()),
             cache: Mutex::default(),
+            kept_answers: AtomicU32::new(0),
             usage: Usage::unreported(),
             clock: Clock::starting_after(Timestamp::default()),
         };

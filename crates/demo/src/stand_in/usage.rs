@@ -1,5 +1,6 @@
 //! Reporting to self-evolution how long requests took, beside the work and never in its way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode, Url};
@@ -27,6 +28,8 @@ pub(super) struct Answered {
     pub(super) response_time: f64,
     pub(super) status_code: u16,
     pub(super) timestamp: Timestamp,
+    /// Which variant of its settings it had.
+    pub(super) variant: Arc<str>,
 }
 
 /// Takes what is to be reported.

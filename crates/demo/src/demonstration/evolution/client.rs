@@ -55,21 +55,12 @@ impl Recommendation {
 
     /// What it changes, from what to what.
     pub(super) fn changes(&self) -> String {
-        self.in_words(|change| (&change.before, &change.after))
-    }
-
-    /// What taking it back changes.
-    pub(super) fn changes_back(&self) -> String {
-        self.in_words(|change| (&change.after, &change.before))
-    }
-
-    fn in_words(&self, from_to: impl Fn(&SettingChange) -> (&Option<Value>, &Option<Value>)) -> String {
         let word =
             |value: &Option<Value>| value.as_ref().map_or_else(|| "unset".to_owned(), Value::to_string);
-        let words = self.changes.iter().map(|change| {
-            let (from, to) = from_to(change);
-            format!("{} {} -> {}", change.key, word(from), word(to))
-        });
+        let words = self
+            .changes
+            .iter()
+            .map(|SettingChange { key, before, after }| format!("{key} {} -> {}", word(before), word(after)));
         words.collect::<Vec<_>>().join(", ")
     }
 }
@@ -78,21 +69,21 @@ impl Recommendation {
 #[derive(Clone, Deserialize, Debug)]
 pub(super) struct Told {
     service: String,
-    pub(super) version: u64,
+    version: u64,
     pub(super) settings: BTreeMap<String, IgnoredAny>,
-    pub(super) deliveries: BTreeMap<String, Delivery>,
+    deliveries: BTreeMap<String, Delivery>,
 }
 
-/// The version that an instance has.
 #[derive(Clone, Copy, Deserialize, Debug)]
-pub(super) struct Delivery {
-    pub(super) version: u64,
+struct Delivery {
+    version: u64,
 }
 
-/// A change that was made.
-#[derive(Clone, Copy, Deserialize, Debug)]
-pub(super) struct Applied {
-    pub(super) version: u64,
+impl Told {
+    /// How many instances have fetched what holds now.
+    pub(super) fn fetched(&self) -> usize {
+        self.deliveries.values().filter(|delivery| delivery.version == self.version).count()
+    }
 }
 
 #[derive(Deserialize)]
@@ -100,9 +91,56 @@ struct Analysis {
     recommendations: Vec<Recommendation>,
 }
 
-#[derive(Deserialize)]
-struct Change {
-    delivered_to: usize,
+/// A change, as far as it has come.
+#[derive(Clone, Deserialize, Debug)]
+pub(super) struct Change {
+    pub(super) phase: String,
+    ab_test: Option<AbTest>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) rollback: Option<Rollback>,
+}
+
+#[derive(Clone, Deserialize, Debug)]
+struct AbTest {
+    swapped: Option<IgnoredAny>,
+}
+
+/// How a change turned out.
+#[derive(Clone, Deserialize, Debug)]
+pub(super) struct Verdict {
+    pub(super) outcome: String,
+    pub(super) reason: String,
+    comparison: Option<Comparison>,
+}
+
+#[derive(Clone, Copy, Deserialize, Debug)]
+struct Comparison {
+    improvement: f64,
+}
+
+/// That a change was taken back.
+#[derive(Clone, Deserialize, Debug)]
+pub(super) struct Rollback {
+    pub(super) trigger: String,
+}
+
+impl Change {
+    /// Whether only half of the instances have it.
+    pub(super) fn is_ab_test(&self) -> bool {
+        self.ab_test.is_some()
+    }
+
+    /// Whether the two groups of instances have changed places.
+    pub(super) fn is_swapped(&self) -> bool {
+        self.ab_test.as_ref().is_some_and(|test| test.swapped.is_some())
+    }
+}
+
+impl Verdict {
+    /// The part of the response time that went, from what was compared.
+    pub(super) fn improvement(&self) -> Option<f64> {
+        self.comparison.map(|comparison| comparison.improvement)
+    }
 }
 
 /// Asks self-evolution.
@@ -137,18 +175,13 @@ impl Client {
     }
 
     /// Has a recommendation carried out.
-    pub(super) async fn apply(&self, id: &str) -> Result<Applied> {
-        self.ask(Method::POST, &format!("apply-optimization/{id}")).await
+    pub(super) async fn apply(&self, id: &str) -> Result<()> {
+        self.send(Method::POST, &format!("apply-optimization/{id}")).await.map(drop)
     }
 
-    /// Has its change taken back.
-    pub(super) async fn roll_back(&self, id: &str) -> Result<()> {
-        self.send(Method::POST, &format!("rollback/{id}")).await.map(drop)
-    }
-
-    /// How many instances have fetched its change.
-    pub(super) async fn delivered_to(&self, id: &str) -> Result<usize> {
-        Ok(self.ask::<Change>(Method::GET, &format!("changes/{id}")).await?.delivered_to)
+    /// How far its change has come.
+    pub(super) async fn change(&self, id: &str) -> Result<Change> {
+        self.ask(Method::GET, &format!("changes/{id}")).await
     }
 
     /// What a service is told. Asked for all, because who asks for one counts as an instance of it.

@@ -1,127 +1,97 @@
-//! Clients that ask a service the same questions over and over, and how long they wait for the answers.
+//! Users who ask a service at a steady pace, whatever it answers, and how long they wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use reqwest::header::HeaderMap;
+use anyhow::Result;
 use shared::clock::Clock;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
-/// What is asked; each client has one question.
-pub(super) const QUESTIONS: [&str; 4] =
+/// What is asked; over and over.
+const QUESTIONS: [&str; 4] =
     [r#"{"coin":"BTC"}"#, r#"{"coin":"ETH"}"#, r#"{"coin":"SOL"}"#, r#"{"coin":"ADA"}"#];
-
-/// How long is asked at most; who is answered quickly is done far earlier.
-const LONGEST: Duration = Duration::from_secs(8);
 
 /// How long an answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
-/// How much is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
-    /// Clients that ask at the same time.
-    pub(super) clients: usize,
-    /// Requests of each, one after the other; fewer where the answers take too long.
-    pub(super) rounds: usize,
-}
+/// Requests that wait for their answers at once; none is sent beyond them.
+const MOST_UNDER_WAY: usize = 500;
 
-/// How long the answers took.
-#[derive(Clone, Default, Debug)]
+/// How the answers were.
+#[derive(Clone, Copy, Default, Debug)]
 pub(in super::super) struct Measured {
-    /// Seconds; in no order.
-    times: Vec<f64>,
-    /// Answers that the service had kept.
-    pub(in super::super) kept: usize,
+    /// Requests that were answered, or not at all.
+    pub(in super::super) requests: usize,
+    /// Of these, those that failed.
+    pub(in super::super) failed: usize,
+    seconds: f64,
 }
 
 impl Measured {
-    /// How many requests were answered.
-    pub(in super::super) fn requests(&self) -> usize {
-        self.times.len()
-    }
-
     /// The mean response time in seconds; not a number without requests.
     pub(in super::super) fn mean(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
-        let count = self.times.len() as f64;
-        self.times.iter().sum::<f64>() / count
-    }
-
-    /// The time in seconds that 95 % of the requests did not exceed; 0 without requests.
-    pub(in super::super) fn p95(&self) -> f64 {
-        let mut times = self.times.clone();
-        times.sort_by(f64::total_cmp);
-        let rank = (times.len() * 95).div_ceil(100);
-        times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
-    }
-
-    fn add(&mut self, other: Self) {
-        self.times.extend(other.times);
-        self.kept += other.kept;
+        let count = self.requests as f64;
+        self.seconds / count
     }
 }
 
-/// Asks at this URL, and waits for all answers. An error when one of them is not a success.
-pub(super) async fn send(url: &str, load: Load, clock: &Arc<Clock>) -> Result<Measured> {
-    let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_LIMIT).build()?;
-    // They end with the set, whoever drops it.
-    let mut clients = JoinSet::new();
-    for question in QUESTIONS.into_iter().cycle().take(load.clients) {
-        let client = Asking { http: http.clone(), url: url.to_owned(), question, clock: Arc::clone(clock) };
-        clients.spawn(client.ask(load.rounds));
-    }
-    let mut all = Measured::default();
-    while let Some(measured) = clients.join_next().await {
-        all.add(measured??);
-    }
-    Ok(all)
+/// Users who ask until it is dropped.
+pub(super) struct Load {
+    measured: Arc<Mutex<Measured>>,
+    _asking: JoinSet<()>,
 }
 
-/// One client.
-struct Asking {
+impl Load {
+    /// Asks at these URLs in turn, so many times a second.
+    pub(super) fn start(urls: Vec<String>, per_second: u32, clock: &Arc<Clock>) -> Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_LIMIT).build()?;
+        let measured = Arc::default();
+        let asking = ask(http, urls, per_second, Arc::clone(clock), Arc::clone(&measured));
+        let mut set = JoinSet::new();
+        set.spawn(asking);
+        Ok(Self { measured, _asking: set })
+    }
+
+    /// What was answered since the last time that it was asked for.
+    pub(super) fn take(&self) -> Measured {
+        std::mem::take(&mut self.measured.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn ask(
     http: reqwest::Client,
-    url: String,
-    question: &'static str,
+    urls: Vec<String>,
+    per_second: u32,
     clock: Arc<Clock>,
-}
-
-impl Asking {
-    async fn ask(self, rounds: usize) -> Result<Measured> {
-        let mut measured = Measured::default();
-        let end = self.clock.now() + LONGEST;
-        for _ in 0..rounds {
-            let asked_at = self.clock.now();
-            if asked_at > end {
-                break;
-            }
-            let headers = self.answer().await.with_context(|| format!("POST {}", self.url))?;
-            measured.times.push(self.clock.now().since(asked_at).as_secs_f64());
-            measured.kept += usize::from(headers.get("x-cache").is_some_and(|cache| cache == "hit"));
+    measured: Arc<Mutex<Measured>>,
+) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut under_way = JoinSet::new();
+    // Every instance is asked every question.
+    let turns = urls.iter().cycle().zip((0..).map(|turn| QUESTIONS[turn / urls.len() % QUESTIONS.len()]));
+    for (url, question) in turns {
+        ticks.tick().await;
+        while under_way.try_join_next().is_some() {}
+        if under_way.len() >= MOST_UNDER_WAY {
+            continue;
         }
-        Ok(measured)
-    }
-
-    async fn answer(&self) -> reqwest::Result<HeaderMap> {
-        let answer = self.http.post(&self.url).body(self.question).send().await?.error_for_status()?;
-        let headers = answer.headers().clone();
-        answer.bytes().await?;
-        Ok(headers)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mean_and_percentile_are_those_of_all_requests() {
-        let mut measured = Measured { times: vec![3.0; 19], kept: 0 };
-        measured.add(Measured { times: vec![1.0], kept: 1 });
-        assert_eq!((measured.requests(), measured.kept), (20, 1));
-        assert!((measured.mean() - 2.9).abs() < 1e-9);
-        let measured = Measured { times: (1..=100).rev().map(f64::from).collect(), kept: 0 };
-        assert!((measured.p95() - 95.0).abs() < f64::EPSILON);
+        let request = http.post(url).body(question);
+        let (clock, measured) = (Arc::clone(&clock), Arc::clone(&measured));
+        under_way.spawn(async move {
+            let asked_at = clock.now();
+            let answer = request.send().await.and_then(reqwest::Response::error_for_status);
+            let failed = match answer {
+                Ok(answer) => answer.bytes().await.is_err(),
+                Err(_) => true,
+            };
+            let seconds = clock.now().since(asked_at).as_secs_f64();
+            let mut measured = measured.lock().unwrap_or_else(PoisonError::into_inner);
+            measured.requests += 1;
+            measured.failed += usize::from(failed);
+            measured.seconds += seconds;
+        });
     }
 }
