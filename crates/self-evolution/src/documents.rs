@@ -121,6 +121,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Value)>
         | Fact::ChangeEnded(_)
         | Fact::TrialBegan { .. }
         | Fact::ArmsSwapped { .. }
+        | Fact::PreviousDiscarded(_)
         | Fact::RollbackBegun(_)
         | Fact::RollbackFailed(_)
         | Fact::SettingsDelivered { .. }

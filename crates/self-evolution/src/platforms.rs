@@ -3,6 +3,7 @@
 //! Both are kept apart. Whoever has only [`Sights`] can look, and there is no way from there to a write.
 
 mod command;
+mod docker;
 mod values;
 mod webhook;
 
@@ -12,13 +13,15 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::order::Target;
+use shared::platform::Docker;
 use tokio::sync::watch;
 
 use crate::domain::order::{
-    Carried, Inspection, Order, Precondition, Sight, Standing, Written, precondition,
+    Carried, Inspection, Order, Precondition, Sight, Stage, Standing, Written, precondition,
 };
 use crate::domain::recommendation::Kind;
 
+pub use docker::{CPUS, MEMORY, REPLICAS, VARIABLE};
 pub use values::scalar;
 
 /// How often a platform is asked whether it has what it was told.
@@ -34,6 +37,8 @@ pub enum Means {
     Webhook(WebhookMeans),
     /// A program on this host.
     Command(CommandMeans),
+    /// The Docker Engine.
+    Docker(DockerMeans),
 }
 
 /// A receiver of changes.
@@ -58,6 +63,26 @@ pub struct CommandMeans {
     pub read: Option<Vec<String>>,
     /// How long each may take.
     pub timeout: Duration,
+}
+
+/// Containers, and what of them is changed.
+#[derive(Clone, Debug)]
+pub struct DockerMeans {
+    /// The containers of the service.
+    pub docker: Arc<Docker>,
+    /// What is changed of them.
+    pub content: Content,
+}
+
+/// What is changed of containers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Content {
+    /// What they may use of their host, while they run.
+    Limits,
+    /// Their variables, by making them anew.
+    Variables,
+    /// How many there are.
+    Replicas,
 }
 
 /// One action of a service, as it is configured.
@@ -106,6 +131,9 @@ impl Platforms {
                 return carried(Written::NotRun(reason.clone()), Sight::Unreachable(reason));
             }
         };
+        if order.stage == Stage::Keep {
+            return carried(action.keep(order).await, Sight::Blind);
+        }
         let sight = action.see(&look).await;
         match precondition(order.stage, &Standing::of(&order.changes, &sight)) {
             Precondition::Holds => {}
@@ -115,6 +143,7 @@ impl Platforms {
         let written = match &action.means {
             Means::Webhook(means) => webhook::write(means, order).await,
             Means::Command(means) => command::write(means, order).await,
+            Means::Docker(means) => docker::write(means, order).await,
         };
         let sight = match &written {
             Written::Done => action.read_back(order, &look).await,
@@ -155,7 +184,20 @@ impl Action {
         match &self.means {
             Means::Webhook(means) => webhook::see(means, look).await,
             Means::Command(means) => command::see(means, look).await,
+            Means::Docker(means) => docker::see(means, look).await,
         }
+    }
+
+    async fn keep(&self, order: &Order) -> Written {
+        let written = match &self.means {
+            Means::Docker(means) => docker::write(means, order).await,
+            // They keep nothing of before.
+            Means::Webhook(_) | Means::Command(_) => Written::Needless,
+        };
+        if let Written::NotRun(reason) | Written::Failed(reason) | Written::Unknown(reason) = &written {
+            tracing::warn!(service = %order.service, reason, "what was kept of before could not be discarded");
+        }
+        written
     }
 
     /// Looks until what was written shows, but not for ever: some platforms answer before they have done it.

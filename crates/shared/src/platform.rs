@@ -12,7 +12,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use self::command::{Command, Ended, Program, run};
-pub use self::docker::{Container, ContainerEvent, ContainerHealth, Docker, DockerEvents, Labelled, Looked};
+pub use self::docker::{
+    Container, ContainerEvent, ContainerHealth, Docker, DockerEvents, Having, Labelled, Limits, Looked,
+};
 pub use self::file_update::{Edit, FileUpdate};
 pub use self::update::Update;
 pub use self::variables::Variables;

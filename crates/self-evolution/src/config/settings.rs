@@ -9,7 +9,7 @@ use crate::domain::policy::JudgedChanges;
 pub const SETTINGS: Section = Section {
     key: "",
     doc: "Configuration of self-evolution",
-    chapters: &[DAEMON, ANALYSIS, ACCESS, OUTPUT],
+    chapters: &[DAEMON, ANALYSIS, PLATFORMS, ACCESS, OUTPUT],
     sections: &[SERVICES],
     members_at_most: None,
 };
@@ -33,7 +33,7 @@ const ACTIONS: Section = Section {
     chapters: &[Chapter {
         heading: "Actions",
         settings: &[
-            Setting::new("backend", Kind::Choice(&["webhook", "command"]), "By which means")
+            Setting::new("backend", Kind::Choice(&["webhook", "command", "docker"]), "By which means")
                 .or_derived("required"),
             Setting::new(
                 "set",
@@ -47,6 +47,18 @@ const ACTIONS: Section = Section {
             Setting::new("command", Kind::Words, "Program that makes the change, for the backend command"),
             Setting::new("read", Kind::Words, "Program that prints the present value"),
             Setting::new(
+                "container",
+                Kind::Text,
+                "Compose service or container name, for the backend docker",
+            )
+            .or_derived("the name of the service"),
+            Setting::new(
+                "stop_timeout",
+                Kind::Seconds { min: 0.0, max: 3_600.0 },
+                "How long a container may take to stop before it is killed",
+            )
+            .or("10"),
+            Setting::new(
                 "timeout",
                 Kind::Seconds { min: 0.1, max: 600.0 },
                 "How long an answer may take, and then until what was written shows",
@@ -56,6 +68,16 @@ const ACTIONS: Section = Section {
     }],
     sections: &[],
     members_at_most: Some(MAX_ACTIONS),
+};
+
+const PLATFORMS: Chapter = Chapter {
+    heading: "Platforms",
+    settings: &[
+        Setting::new("DOCKER_HOST", Kind::Text, "Docker Engine: unix:///path or tcp://host:port")
+            .or_derived("the usual socket"),
+        Setting::new("COMPOSE_PROJECT_NAME", Kind::Text, "Compose project that the services belong to")
+            .or_derived("whichever single project has the service"),
+    ],
 };
 
 const DAEMON: Chapter = Chapter {

@@ -129,7 +129,7 @@ impl Decider for Evolution {
 
     fn apply(&mut self, at: Timestamp, fact: &Fact) {
         self.state.apply(at, fact);
-        self.orders.follow(fact);
+        self.orders.follow(fact, &self.state);
         match fact {
             Fact::EndpointFound { .. }
             | Fact::EndpointFolded { .. }
@@ -146,6 +146,7 @@ impl Decider for Evolution {
             | Fact::TrialBegan { .. }
             | Fact::ArmsSwapped { .. }
             | Fact::ChangeJudged(_)
+            | Fact::PreviousDiscarded(_)
             | Fact::RollbackBegun(_)
             | Fact::RollbackFailed(_)
             | Fact::ChangeRolledBack(_)
@@ -187,7 +188,7 @@ impl Decider for Evolution {
             self.record(&mut decision, now, Fact::Resumed);
         }
         self.look_after_changes(&mut decision, now);
-        self.take_back_what_is_due(&mut decision, now);
+        self.order_what_is_due(&mut decision, now);
         if self.next_analysis() <= now {
             self.begin_analysis(&mut decision, now);
         }

@@ -8,7 +8,7 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Phase, Rollback, Trial};
 use super::judge::Verdict;
-use super::on_platform::{Ended, Undoing};
+use super::on_platform::{Discarded, Ended, Undoing};
 use super::pause::Pause;
 use super::recommendation::{Recommendation, RecommendationId};
 use super::usage::report::Details;
@@ -83,6 +83,8 @@ pub enum Fact {
     },
     /// A change was judged.
     ChangeJudged(Box<Judged>),
+    /// What a platform kept of before a change that stays is discarded.
+    PreviousDiscarded(Discarded),
     /// A platform is to take a change back, before it is told to.
     RollbackBegun(Box<Undoing>),
     /// A platform has not taken a change back, and when it is told to again.

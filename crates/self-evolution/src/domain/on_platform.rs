@@ -23,6 +23,9 @@ pub struct OnPlatform {
     pub begun_at: Timestamp,
     /// Whether it is known to have been in effect.
     pub took_effect: bool,
+    /// Whether the platform still keeps what was before, to put it back.
+    #[serde(default)]
+    pub keeps_previous: bool,
     /// How far taking it back is.
     pub undo: Option<Undo>,
     /// Why it failed, or what somebody else did instead.
@@ -55,6 +58,15 @@ pub struct Undoing {
     pub undo: Undo,
 }
 
+/// That what a platform kept of before a change is discarded.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Discarded {
+    /// The change of this recommendation.
+    pub recommendation_id: RecommendationId,
+    /// The service.
+    pub service: Arc<str>,
+}
+
 /// That a change has ended without a verdict: it could not be made, or somebody else has changed the same.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Ended {
@@ -71,11 +83,12 @@ pub struct Ended {
 impl Change {
     /// The order that applies it or takes it back; none for a change that is published.
     pub fn order(&self, stage: Stage, now: Timestamp) -> Option<Order> {
-        let OnPlatform { target, order, begun_at, undo, .. } = self.platform.as_ref()?;
+        let OnPlatform { target, order, begun_at, keeps_previous, undo, .. } = self.platform.as_ref()?;
         let failures = undo.as_ref().map_or(0, |undo| undo.failures);
         let (attempt, changes) = match stage {
             Stage::Apply => (1, self.changes.clone()),
             Stage::Rollback => (failures + 1, self.inverse.clone()),
+            Stage::Keep => (1, Vec::new()),
         };
         Some(Order {
             change: *order,
@@ -86,6 +99,7 @@ impl Change {
             stage,
             attempt,
             changes,
+            is_kept: *keeps_previous,
             at: *begun_at,
             given_at: now,
         })
@@ -108,6 +122,25 @@ impl Change {
             | Phase::Verifying
             | Phase::Kept
             | Phase::Inconclusive
+            | Phase::RolledBack
+            | Phase::Failed
+            | Phase::Superseded => None,
+        }
+    }
+
+    /// Since when what the platform keeps of before is to be discarded, once the change stays.
+    pub fn keep_due(&self) -> Option<Timestamp> {
+        let keeps = self.platform.as_ref().is_some_and(|platform| platform.keeps_previous);
+        match self.phase {
+            Phase::Kept | Phase::Inconclusive | Phase::Unjudged if keeps => Some(self.applied_at),
+            Phase::Unjudged
+            | Phase::Applying
+            | Phase::Settling
+            | Phase::Verifying
+            | Phase::Kept
+            | Phase::Inconclusive
+            | Phase::RollingBack
+            | Phase::RollbackFailed
             | Phase::RolledBack
             | Phase::Failed
             | Phase::Superseded => None,

@@ -23,6 +23,8 @@ pub enum Stage {
     Apply,
     /// Back.
     Rollback,
+    /// What was kept of before is discarded: the change stays.
+    Keep,
 }
 
 impl Stage {
@@ -31,6 +33,7 @@ impl Stage {
         match self {
             Self::Apply => "apply",
             Self::Rollback => "rollback",
+            Self::Keep => "keep",
         }
     }
 }
@@ -54,6 +57,8 @@ pub struct Order {
     pub attempt: u32,
     /// From what to what, in the direction of this order.
     pub changes: Vec<SettingChange>,
+    /// Whether the platform still keeps what was before.
+    pub is_kept: bool,
     /// When the change was decided.
     pub at: Timestamp,
     /// When this order was given.
@@ -104,6 +109,8 @@ pub type Values = BTreeMap<String, Option<Value>>;
 pub enum Sight {
     /// Its present values.
     Values(Values),
+    /// Those of each of its instances.
+    Several(Vec<Values>),
     /// A change of ours was begun and not finished.
     Partial,
     /// There is no way to look.
@@ -143,6 +150,7 @@ impl Standing {
     pub fn of(changes: &[SettingChange], sight: &Sight) -> Self {
         let values = match sight {
             Sight::Values(values) => values,
+            Sight::Several(all) => return Self::of_several(changes, all),
             Sight::Partial => return Self::Between,
             Sight::Blind => return Self::Blind,
             Sight::Unreachable(reason) => return Self::Unreachable(reason.clone()),
@@ -165,6 +173,21 @@ impl Standing {
             _ => Self::Between,
         }
     }
+
+    /// Instances stand where all of them stand; apart from each other the order is half done.
+    fn of_several(changes: &[SettingChange], all: &[Values]) -> Self {
+        let standings = all.iter().map(|values| Self::of(changes, &Sight::Values(values.clone())));
+        let mut together: Option<Self> = None;
+        for standing in standings {
+            together = Some(match (together, standing) {
+                (_, elsewhere @ Self::Elsewhere(_)) => return elsewhere,
+                (None, first) => first,
+                (Some(before), standing) if before == standing => standing,
+                (Some(_), _) => Self::Between,
+            });
+        }
+        together.unwrap_or_else(|| Self::Unreachable("there is none".to_owned()))
+    }
 }
 
 /// Whether an order may be carried out.
@@ -182,6 +205,7 @@ pub enum Precondition {
 pub fn precondition(stage: Stage, standing: &Standing) -> Precondition {
     let foreign = |what: &str| Written::Foreign(format!("somebody else has changed it: {what}"));
     match (stage, standing) {
+        (Stage::Keep, _) => Precondition::Holds,
         (_, Standing::Before | Standing::Blind) | (Stage::Rollback, Standing::Between) => Precondition::Holds,
         (Stage::Rollback, Standing::After) => Precondition::IsNeedless,
         (Stage::Apply, Standing::After) => {

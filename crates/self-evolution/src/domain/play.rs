@@ -37,6 +37,8 @@ pub struct Play {
     pub target: Target,
     /// What is to become of which value.
     pub wants: Vec<Want>,
+    /// Whether the platform keeps what was before until the verdict.
+    pub keeps_previous: bool,
 }
 
 /// What is to become of one value.
@@ -50,6 +52,8 @@ pub struct Want {
     pub to: Wanted,
     /// Whether it is counted in whole numbers.
     pub is_whole: bool,
+    /// Whether it can be taken off again once it is set.
+    pub may_be_unset: bool,
 }
 
 /// What a value is to be.
@@ -96,6 +100,10 @@ impl Play {
         let target = &self.target;
         let values = match sight {
             Sight::Values(values) => Some(values),
+            Sight::Several(all) => match all.split_first() {
+                Some((first, others)) if others.iter().all(|other| other == first) => Some(first),
+                Some(_) | None => return Err(format!("the instances of {target} are not alike")),
+            },
             Sight::Blind => None,
             Sight::Partial => return Err(format!("an earlier change of {target} was not finished")),
             Sight::Unreachable(reason) => return Err(reason.clone()),
@@ -116,6 +124,10 @@ impl Want {
     /// The change of a value that is this now; none where it is as wanted.
     fn change(&self, present: Option<Value>, target: &Target) -> Result<Option<SettingChange>, String> {
         let key = &self.key;
+        if present.is_none() && !self.may_be_unset {
+            let reason = "has no limit, and one that is set could not be taken off again: give it one first";
+            return Err(format!("{key} of {target} {reason}"));
+        }
         let shown = present.as_ref().map_or_else(|| "unset".to_owned(), Value::to_string);
         let after = match &self.to {
             Wanted::Value(value) => value.clone(),

@@ -7,7 +7,7 @@ use super::ab_test::AbTest;
 use super::calibration::Calibration;
 use super::change::{Change, Changes, Phase, Rollback};
 use super::fact::{Analysed, Fact, Judged};
-use super::on_platform::{Ended, Undoing};
+use super::on_platform::{Discarded, Ended, Undoing};
 use super::pause::Pause;
 use super::recommendation::{Recommendations, Status};
 use super::setting::{Delivery, Settings};
@@ -114,6 +114,7 @@ impl State {
                 });
             }
             Fact::ChangeJudged(judged) => self.judged(judged),
+            Fact::PreviousDiscarded(discarded) => self.discarded(discarded),
             Fact::RollbackBegun(undoing) => self.undoing(Phase::RollingBack, undoing),
             Fact::RollbackFailed(undoing) => {
                 self.totals.rollback_failures += 1;
@@ -171,6 +172,14 @@ impl State {
         self.recommendations.change(id, |recommendation| {
             recommendation.becomes(Status::Failed, at, reason.clone());
             recommendation.held_back = None;
+        });
+    }
+
+    fn discarded(&mut self, discarded: &Discarded) {
+        self.changes.update(&discarded.recommendation_id, |change| {
+            if let Some(platform) = &mut change.platform {
+                platform.keeps_previous = false;
+            }
         });
     }
 

@@ -54,7 +54,7 @@ mod tests {
     fn seen(answer: &str) -> Option<Option<Value>> {
         match sight(answer, &["replicas".to_owned()]) {
             Sight::Values(values) => values.get("replicas").cloned(),
-            Sight::Partial | Sight::Blind | Sight::Unreachable(_) => None,
+            Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => None,
         }
     }
 

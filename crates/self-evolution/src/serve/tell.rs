@@ -1,7 +1,7 @@
 //! Recorded facts as log lines: each reads alone, with the same fields everywhere.
 
 use crate::domain::fact::Fact;
-use crate::domain::on_platform::Undoing;
+use crate::domain::on_platform::{Discarded, Undoing};
 use crate::domain::recommendation::{Recommendation, Status};
 
 /// Logs one recorded fact.
@@ -48,6 +48,7 @@ pub(super) fn fact(fact: &Fact) {
             let outcome = verdict.outcome.as_str();
             tracing::info!(%service, recommendation_id = %id, outcome, reason = verdict.reason, "change judged");
         }
+        Fact::PreviousDiscarded(discarded) => self::discarded(discarded),
         Fact::RollbackBegun(undoing) | Fact::RollbackFailed(undoing) => self::undoing(undoing),
         Fact::ChangeRolledBack(rolled_back) => {
             let rollback = &rolled_back.rollback;
@@ -63,6 +64,11 @@ pub(super) fn fact(fact: &Fact) {
         }
         Fact::Resumed => tracing::info!("changes go on"),
     }
+}
+
+fn discarded(discarded: &Discarded) {
+    let (service, id) = (&discarded.service, &discarded.recommendation_id);
+    tracing::info!(%service, recommendation_id = %id, "what was kept of before is discarded");
 }
 
 fn undoing(undoing: &Undoing) {

@@ -8,8 +8,10 @@ mod events;
 mod failure;
 mod instance;
 mod labelled;
+mod limits;
 mod logs;
 mod recreate;
+mod replicas;
 mod verdict;
 
 use std::collections::HashMap;
@@ -27,6 +29,7 @@ pub use self::events::{ContainerEvent, DockerEvents};
 use self::failure::Failure;
 use self::instance::{Instance, observed};
 pub use self::labelled::Labelled;
+pub use self::limits::{Having, Limits};
 use super::{DockerSettings, INSPECT_LIMIT, InvalidPlatform, Update, Variables};
 use crate::order::{Action, Observed, Order, OrderId, Performed, Stage, Unreachable};
 

@@ -26,24 +26,30 @@ use super::{Aim, Answer, Evolution, Refusal, Work};
 pub(super) struct Orders {
     /// Those that are with a platform.
     pub(super) under_way: BTreeSet<RecommendationId>,
-    /// When changes are to be taken back that are to be.
-    due: BTreeMap<RecommendationId, Timestamp>,
+    /// When changes are to be taken back, or what was kept of before them is to be discarded.
+    pub(super) due: BTreeMap<RecommendationId, Timestamp>,
 }
 
 impl Orders {
     /// What is on record, and nothing under way.
     pub(super) fn of(state: &State) -> Self {
-        let due = |change: &Arc<Change>| Some((change.recommendation_id.clone(), change.undo_due()?));
-        Self { under_way: BTreeSet::new(), due: state.changes.open().filter_map(due).collect() }
+        let due = |change: &Arc<Change>| {
+            let due = change.undo_due().or_else(|| change.keep_due())?;
+            Some((change.recommendation_id.clone(), due))
+        };
+        Self { under_way: BTreeSet::new(), due: state.changes.iter().filter_map(due).collect() }
     }
 
     /// Notes what a fact says of a change.
-    pub(super) fn follow(&mut self, fact: &Fact) {
+    pub(super) fn follow(&mut self, fact: &Fact, state: &State) {
         match fact {
             Fact::RollbackBegun(undoing) | Fact::RollbackFailed(undoing) => {
                 self.due.insert(undoing.recommendation_id.clone(), undoing.undo.due);
             }
             Fact::ChangeEnded(ended) => drop(self.due.remove(&ended.recommendation_id)),
+            Fact::PreviousDiscarded(discarded) => drop(self.due.remove(&discarded.recommendation_id)),
+            Fact::ChangeApplied(change) => self.discard(&change.recommendation_id, state),
+            Fact::ChangeJudged(judged) => self.discard(&judged.recommendation_id, state),
             Fact::ChangeRolledBack(rolled_back) => {
                 self.due.remove(&rolled_back.rollback.recommendation_id);
             }
@@ -55,17 +61,22 @@ impl Orders {
             | Fact::Analysed(_)
             | Fact::Recommendation { .. }
             | Fact::ChangeBegun(_)
-            | Fact::ChangeApplied(_)
             | Fact::TrialBegan { .. }
             | Fact::ArmsSwapped { .. }
-            | Fact::ChangeJudged(_)
             | Fact::SettingsDelivered { .. }
             | Fact::Paused(_)
             | Fact::Resumed => {}
         }
     }
 
-    /// When the next change is to be taken back.
+    /// What was kept of before a change that stays is to be discarded.
+    fn discard(&mut self, id: &RecommendationId, state: &State) {
+        if let Some(due) = state.changes.of(id).and_then(|change| change.keep_due()) {
+            self.due.insert(id.clone(), due);
+        }
+    }
+
+    /// When the next order is to be given.
     pub(super) fn next(&self) -> Option<Timestamp> {
         let waits = self.due.iter().filter(|(id, _)| !self.under_way.contains(*id));
         waits.map(|(_, due)| *due).min()
@@ -179,6 +190,7 @@ impl Evolution {
                 order: OrderId::at(now, self.state.totals.begun),
                 begun_at: now,
                 took_effect: false,
+                keeps_previous: play.keeps_previous,
                 undo: None,
                 ended: None,
             }),
@@ -230,6 +242,7 @@ impl Evolution {
                 let then = after_rollback(&carried.written, &standing);
                 self.after_rollback(&mut decision, &change, then, now);
             }
+            (Stage::Keep, _) => self.after_keep(&mut decision, &change, &carried.written, now),
             // It speaks of what is over.
             (Stage::Apply | Stage::Rollback, _) => {}
         }
@@ -255,6 +268,7 @@ impl Evolution {
                     platform.took_effect = true;
                 }
                 self.record(decision, now, Fact::ChangeApplied(Box::new(change)));
+                self.order_what_is_due(decision, now);
             }
             AfterApply::Failed(reason) => self.end(decision, change, Phase::Failed, reason, now),
             AfterApply::Superseded(reason) => self.end(decision, change, Phase::Superseded, reason, now),
@@ -287,7 +301,7 @@ impl Evolution {
             let look = change.order(Stage::Apply, now).map(|order| order.look());
             decision.work.extend(look.map(|look| Work::Inspect { look: Box::new(look), aim: Aim::Resume }));
         }
-        self.take_back_what_is_due(decision, now);
+        self.order_what_is_due(decision, now);
     }
 
     fn resume_applying(&mut self, look: &Inspection, sight: &Sight, now: Timestamp) -> Decision<Self> {

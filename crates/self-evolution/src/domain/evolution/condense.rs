@@ -29,6 +29,7 @@ pub(super) fn condense(facts: Vec<Fact>) -> Vec<Fact> {
             | Fact::TrialBegan { .. }
             | Fact::ArmsSwapped { .. }
             | Fact::ChangeJudged(_)
+            | Fact::PreviousDiscarded(_)
             | Fact::RollbackBegun(_)
             | Fact::RollbackFailed(_)
             | Fact::ChangeRolledBack(_)

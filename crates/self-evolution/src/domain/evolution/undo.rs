@@ -8,14 +8,16 @@ use shared::engine::Decision;
 
 use super::super::change::{Change, Phase, Rollback, Trigger};
 use super::super::fact::{Fact, RolledBack};
-use super::super::on_platform::{Undo, Undoing};
-use super::super::order::{AfterRollback, Stage};
+use super::super::on_platform::{Discarded, Undo, Undoing};
+use super::super::order::{AfterRollback, Stage, Written};
 use super::super::recommendation::{RecommendationId, Status};
 use super::super::setting::SettingChange;
 use super::{Answer, Evolution, Refusal};
 
 /// The longest pause between two tries, in buckets.
 const LONGEST_PAUSE: u32 = 15;
+/// The pause before what was kept is to be discarded once more, as after so many failures: four buckets.
+const AFTER_KEEPING: u32 = 4;
 
 impl Evolution {
     pub(super) fn after_rollback(
@@ -77,14 +79,39 @@ impl Evolution {
             change.platform.as_ref().and_then(|it| it.undo.as_ref()).map_or(0, |undo| undo.failures);
         let undo = Undo { reason, trigger, failures, due, failure: None };
         self.record(decision, now, Fact::RollbackBegun(Box::new(undoing(change, undo))));
-        self.take_back_what_is_due(decision, now);
+        self.order_what_is_due(decision, now);
     }
 
-    /// Gives the orders to take back that are due.
-    pub(super) fn take_back_what_is_due(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
+    /// Gives the orders that are due: to take back, or to discard what was kept of before.
+    pub(super) fn order_what_is_due(&mut self, decision: &mut Decision<Self>, now: Timestamp) {
         for id in self.orders.due(now) {
             if let Some(change) = self.state.changes.of(&id).cloned() {
-                self.order(decision, &change, Stage::Rollback, now);
+                let is_undone = change.undo_due().is_some();
+                let stage = if is_undone { Stage::Rollback } else { Stage::Keep };
+                self.order(decision, &change, stage, now);
+            }
+        }
+    }
+
+    /// What was kept of before a change that stays was to be discarded. What fails is tried again; nobody waits for it.
+    pub(super) fn after_keep(
+        &mut self,
+        decision: &mut Decision<Self>,
+        change: &Change,
+        written: &Written,
+        now: Timestamp,
+    ) {
+        match written {
+            // Where there is nothing to discard, somebody else has done it.
+            Written::Done | Written::Needless | Written::Foreign(_) => {
+                let recommendation_id = change.recommendation_id.clone();
+                let service = Arc::clone(&change.baseline.service);
+                let discarded = Discarded { recommendation_id, service };
+                self.record(decision, now, Fact::PreviousDiscarded(discarded));
+            }
+            Written::NotRun(_) | Written::Failed(_) | Written::Unknown(_) => {
+                let again = now + self.pause_after(AFTER_KEEPING);
+                self.orders.due.insert(change.recommendation_id.clone(), again);
             }
         }
     }
@@ -97,7 +124,12 @@ impl Evolution {
         now: Timestamp,
     ) -> Decision<Self> {
         let mut decision = Decision::default();
+        let is_under_way = self.orders.under_way.contains(&change.recommendation_id);
         let refusal = match change.phase {
+            Phase::Unjudged | Phase::Kept | Phase::Inconclusive if is_under_way => {
+                let reason = "what was kept of before is being discarded: ask again".to_owned();
+                Some(Refusal::NotExecutable(reason))
+            }
             Phase::Unjudged | Phase::Settling | Phase::Verifying | Phase::Kept | Phase::Inconclusive => {
                 self.later_change(change).map(Refusal::Superseded)
             }
@@ -108,7 +140,6 @@ impl Evolution {
             Phase::RolledBack => Some(Refusal::NotApplied(Status::RolledBack)),
             Phase::Failed | Phase::Superseded => Some(Refusal::NotApplied(Status::Failed)),
         };
-        let is_under_way = self.orders.under_way.contains(&change.recommendation_id);
         decision.answer = Some(match refusal {
             Some(refusal) => Answer::Refused(refusal),
             None => {

@@ -57,7 +57,7 @@ pub(super) struct Pieces {
 
 impl Docker {
     /// Makes the containers of the service anew: those that do not run, or else all.
-    pub(super) async fn recreate(&self, id: OrderId, variables: &Variables) -> Performed {
+    pub async fn recreate(&self, id: OrderId, variables: &Variables) -> Performed {
         let mut instances = match self.instances().await {
             Ok(instances) => instances,
             Err(reason) => return Performed::NotRun { reason: self.tried("recreate", &reason) },
@@ -123,7 +123,7 @@ impl Docker {
     }
 
     /// What there is of an order to recreate.
-    pub(in crate::platform) async fn examine(&self, id: OrderId) -> Result<Standing, Unreachable> {
+    pub async fn examine(&self, id: OrderId) -> Result<Standing, Unreachable> {
         let looked = async {
             let client = self.address.client()?;
             let pieces = pieces(&client, id).await?;
@@ -212,7 +212,7 @@ pub(super) async fn named(client: &Client, name: &str) -> Result<Option<Listed>,
     Ok(list(client, "name", name.to_owned()).await?.into_iter().find(|listed| listed.name == name))
 }
 
-async fn inspect(client: &Client, id: &str) -> Result<ContainerInspectResponse, Failure> {
+pub(super) async fn inspect(client: &Client, id: &str) -> Result<ContainerInspectResponse, Failure> {
     Ok(client.inspect_container(id, None::<InspectContainerOptions>).await?)
 }
 
@@ -237,7 +237,7 @@ fn is_network_of(mode: &str, id: &str, name: &str) -> bool {
 
 /// The name of the image while it still means the image that the container runs; else that image's identity, because
 /// a recovery is no upgrade.
-async fn image_of(client: &Client, old: &ContainerInspectResponse) -> Result<String, Failure> {
+pub(super) async fn image_of(client: &Client, old: &ContainerInspectResponse) -> Result<String, Failure> {
     let identity = old.image.clone().unwrap_or_default();
     let Some(name) = old.config.as_ref().and_then(|config| config.image.clone()) else { return Ok(identity) };
     match client.inspect_image(&name).await.map_err(Failure::from) {

@@ -18,13 +18,13 @@ type Superseded = Option<String>;
 
 impl Docker {
     /// The verdict is good: the old ones are removed.
-    pub(super) async fn keep(&self, id: OrderId) -> Performed {
+    pub async fn keep(&self, id: OrderId) -> Performed {
         let tried = format!("remove the old container of {}", self.container());
         self.ended(&tried, self.keep_all(id).await)
     }
 
     /// The verdict is bad: the old ones are put back and started, and the new ones removed.
-    pub(super) async fn revert(&self, id: OrderId) -> Performed {
+    pub async fn revert(&self, id: OrderId) -> Performed {
         let tried = format!("put the old container of {} back", self.container());
         self.ended(&tried, self.revert_all(id).await)
     }

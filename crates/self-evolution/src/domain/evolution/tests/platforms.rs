@@ -1,6 +1,7 @@
 //! Changes that a platform carries out: every phase, every lie, and a crash between each pair of steps.
 
 mod crashes;
+mod keeping;
 pub(super) mod plant;
 
 use super::*;
@@ -318,8 +319,10 @@ fn a_later_change_of_the_same_value_is_taken_back_first() {
     daemon.pass(24 * 3_600);
     let target = Target { backend: Backend::Webhook, name: "scaler/web".to_owned() };
     let to = Wanted::Plus { more: 1.0, up_to: None };
-    let wants = vec![Want { key: "size".into(), from: None, to, is_whole: true }];
-    let playbook = Playbook::new([(("web".into(), Kind::Performance), Play { target, wants })].into());
+    let wants = vec![Want { key: "size".into(), from: None, to, is_whole: true, may_be_unset: true }];
+    let playbook = Playbook::new(
+        [(("web".into(), Kind::Performance), Play { target, wants, keeps_previous: false })].into(),
+    );
     daemon.send(Event::PolicyChanged(Policy { playbook, judged: JudgedChanges::None, ..policy() }));
     daemon.see("web", "/x", 40, 2.5, 200);
     let second = daemon.only().id;

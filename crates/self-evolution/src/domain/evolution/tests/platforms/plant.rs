@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use shared::order::{Backend, Target};
 
-use crate::domain::order::{Carried, Order, Precondition, Sight, Standing, Values, Written, precondition};
+use crate::domain::order::{
+    Carried, Order, Precondition, Sight, Stage, Standing, Values, Written, precondition,
+};
 use crate::domain::play::{Play, Playbook, Want, Wanted};
 use crate::domain::recommendation::Kind;
 
@@ -40,6 +42,8 @@ pub(in crate::domain::evolution::tests) struct Plant {
     pub(in crate::domain::evolution::tests) written: Vec<Order>,
     /// Services that somebody else has changed.
     pub(in crate::domain::evolution::tests) touched: BTreeSet<Arc<str>>,
+    /// How often what was kept was discarded.
+    pub(in crate::domain::evolution::tests) discarded: usize,
     late: Vec<Order>,
 }
 
@@ -50,6 +54,7 @@ impl Plant {
             fault,
             written: Vec::new(),
             touched: BTreeSet::new(),
+            discarded: 0,
             late: Vec::new(),
         }
     }
@@ -82,6 +87,18 @@ impl Plant {
 
     /// What a performer does: it looks, writes, and looks again.
     pub(in crate::domain::evolution::tests) fn carry(&mut self, order: &Order) -> Carried {
+        if order.stage == Stage::Keep {
+            self.discarded += usize::from(self.fault == Fault::None);
+            let gone = Written::NotRun("it is gone".to_owned());
+            let written = if self.fault == Fault::None { Written::Done } else { gone };
+            return Carried {
+                change: order.change,
+                recommendation_id: order.recommendation_id.clone(),
+                stage: order.stage,
+                written,
+                sight: Sight::Blind,
+            };
+        }
         let sight = self.see(&order.service);
         let written = match precondition(order.stage, &Standing::of(&order.changes, &sight)) {
             Precondition::Holds => self.write(order),
@@ -123,8 +140,9 @@ pub(in crate::domain::evolution::tests) fn playbook(services: &[&str]) -> Playbo
     let play = |service: &&str| {
         let target = Target { backend: Backend::Webhook, name: format!("scaler/{service}") };
         let to = Wanted::Times { factor: 2.0, up_to: Some(64.0) };
-        let wants = vec![Want { key: "size".into(), from: Some(json!(2)), to, is_whole: true }];
-        (((*service).into(), Kind::Performance), Play { target, wants })
+        let wants =
+            vec![Want { key: "size".into(), from: Some(json!(2)), to, is_whole: true, may_be_unset: true }];
+        (((*service).into(), Kind::Performance), Play { target, wants, keeps_previous: false })
     };
     Playbook::new(services.iter().map(play).collect())
 }
