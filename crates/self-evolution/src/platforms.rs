@@ -14,7 +14,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use shared::order::Target;
 use shared::platform::Docker;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::domain::order::{
     Carried, Inspection, Order, Precondition, Sight, Stage, Standing, Written, precondition,
@@ -26,6 +26,9 @@ pub use values::scalar;
 
 /// How often a platform is asked whether it has what it was told.
 const READ_BACK: Duration = Duration::from_millis(250);
+
+/// Looks that are under way at once: an analysis can want hundreds.
+const LOOKS_AT_ONCE: usize = 16;
 
 /// Which action of which service.
 pub type ActionKey = (Arc<str>, Kind);
@@ -98,7 +101,11 @@ pub struct Action {
 
 /// All actions that are configured, and no other way to a platform than to look at it.
 #[derive(Clone, Debug)]
-pub struct Sights(watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>);
+pub struct Sights {
+    actions: watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>,
+    /// Room for so many looks at once.
+    room: Arc<Semaphore>,
+}
 
 /// All actions that are configured, with the way to carry them out.
 #[derive(Clone, Debug)]
@@ -107,7 +114,7 @@ pub struct Platforms(Sights);
 impl Platforms {
     /// Those that this channel has.
     pub fn new(actions: watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>) -> Self {
-        Self(Sights(actions))
+        Self(Sights { actions, room: Arc::new(Semaphore::new(LOOKS_AT_ONCE)) })
     }
 
     /// The same, to look at only.
@@ -157,6 +164,8 @@ impl Platforms {
 impl Sights {
     /// What a platform has at this moment.
     pub async fn see(&self, look: &Inspection) -> Sight {
+        // The semaphore is never closed.
+        let _room = self.room.acquire().await;
         match self.action(look) {
             Ok(action) => action.see(look).await,
             Err(reason) => Sight::Unreachable(reason),
@@ -165,7 +174,7 @@ impl Sights {
 
     fn action(&self, look: &Inspection) -> Result<Action, String> {
         let key = (Arc::clone(&look.service), look.kind);
-        let known = self.0.borrow().get(&key).filter(|action| action.target == look.target).cloned();
+        let known = self.actions.borrow().get(&key).filter(|action| action.target == look.target).cloned();
         known.ok_or_else(|| {
             format!(
                 "{} is not configured any more as services.{}.actions.{}: configure it again, or take it over by \

@@ -78,6 +78,9 @@ async fn an_auto_scaler_is_told_read_back_and_told_the_way_back() {
     let scaler = Scaler::new();
     let address = scaler.start().await;
     let (daemon, id) = recommending("judged_changes: none", &scaled_by(address)).await;
+    let shown =
+        daemon.until(&format!("/recommendations/{id}"), "a look", |it| it["changes"].get(0).cloned()).await;
+    assert_eq!(shown, json!({"key": "replicas", "before": 2, "after": 3}));
     let (status, plan) = daemon.post(&format!("/apply-optimization/{id}?dry_run=true")).await;
     assert_eq!(status, 200, "{plan}");
     assert_eq!(plan["changes"], json!([{"key": "replicas", "before": 2, "after": 3}]), "{plan}");
@@ -142,6 +145,8 @@ async fn an_auto_scaler_that_refuses_lies_or_is_gone_is_an_answer_with_the_reaso
     assert!(error.contains("read replicas of web at 127.0.0.1:1: no connection"), "{error}");
     let (_, recommendation) = daemon.get(&format!("/recommendations/{id}")).await;
     assert_eq!(recommendation["status"], "pending", "it can be asked for again");
+    assert_eq!(recommendation["is_executable"], false, "{recommendation}");
+    assert_eq!(recommendation["not_executable_because"], problem["error"], "{recommendation}");
 }
 
 #[tokio::test]

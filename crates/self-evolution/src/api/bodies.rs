@@ -67,6 +67,7 @@ impl RecommendationBody {
         let play = view.playbook.of(service, recommendation.r#type);
         let is_told =
             play.is_none() && playbook::changes(recommendation.r#type, service, &view.settings).is_empty();
+        let plan = view.plans.get(&recommendation.id).filter(|_| play.is_some());
         let change = view.changes.of(&recommendation.id);
         let open = change.filter(|change| change.phase.is_open());
         let obstacle = match (status, &view.pause) {
@@ -74,7 +75,9 @@ impl RecommendationBody {
             (Status::Pending, None) if is_told => Some(format!("{service} is told all of it already")),
             (Status::Pending, None) => {
                 let open = view.changes.open_of(service);
-                open.map(|open| Refusal::BeingJudged(open.recommendation_id.clone()).to_string())
+                let judged =
+                    open.map(|open| Refusal::BeingJudged(open.recommendation_id.clone()).to_string());
+                judged.or_else(|| plan.and_then(|plan| plan.as_ref().err().cloned()))
             }
             (
                 Status::Applied | Status::RolledBack | Status::Failed | Status::Dismissed | Status::Expired,
@@ -95,7 +98,12 @@ impl RecommendationBody {
             is_revertable: status == Status::Applied
                 || open.is_some_and(|change| change.undo_due().is_some()),
             target: play.map(|play| play.target.clone()),
-            recommendation: recommendation.clone(),
+            recommendation: match plan {
+                Some(Ok(changes)) if status == Status::Pending => {
+                    Recommendation { changes: changes.clone(), ..recommendation.clone() }
+                }
+                Some(_) | None => recommendation.clone(),
+            },
         }
     }
 }

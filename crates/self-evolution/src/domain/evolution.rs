@@ -6,6 +6,7 @@ mod carry;
 mod collect;
 mod condense;
 mod event;
+mod plans;
 mod undo;
 mod verify;
 
@@ -17,6 +18,7 @@ use shared::engine::{Decider, Decision};
 use super::fact::Fact;
 use super::newcomers::Newcomers;
 use super::pause::Pause;
+use super::play::Plans;
 use super::policy::Policy;
 use super::setting::ServiceSettings;
 use super::state::State;
@@ -41,6 +43,8 @@ pub struct Evolution {
     looked: Slot,
     /// Orders to platforms.
     orders: Orders,
+    /// What they would be, as of the last look.
+    plans: Plans,
 }
 
 /// Analyses of this process, numbered from 1. None of it outlives the process, and nothing of it needs to.
@@ -66,6 +70,7 @@ impl Evolution {
             newcomers: Newcomers::default(),
             looked: 0,
             orders: Orders::default(),
+            plans: Plans::default(),
         }
     }
 
@@ -233,6 +238,7 @@ impl Decider for Evolution {
             endpoints: self.endpoints,
             auto_apply: self.policy.auto_apply,
             playbook: self.policy.playbook.clone(),
+            plans: Arc::clone(&self.plans),
         }
     }
 

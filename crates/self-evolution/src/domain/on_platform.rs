@@ -110,6 +110,12 @@ impl Change {
         self.platform.as_ref().is_none_or(|platform| platform.took_effect)
     }
 
+    /// Whether it is in effect at this target, as far as is known.
+    pub fn is_in_effect_at(&self, target: &Target) -> bool {
+        let is_there = self.platform.as_ref().is_some_and(|platform| platform.target == *target);
+        is_there && self.took_effect() && self.rollback.is_none() && !self.phase.has_failed()
+    }
+
     /// When the next try to take it back is to be made, while it is being taken back.
     pub fn undo_due(&self) -> Option<Timestamp> {
         match self.phase {

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 use shared::order::Target;
 
 use super::order::{Sight, is_same};
-use super::recommendation::Kind;
+use super::recommendation::{Kind, RecommendationId};
 use super::setting::SettingChange;
 
 /// What is done by which platform, by service and kind of recommendation. Where there is no entry, settings are
@@ -29,6 +29,9 @@ impl Playbook {
         self.plays.get(&(service.into(), kind))
     }
 }
+
+/// What applying recommendations would have platforms do, or why it cannot be done, as of the last look.
+pub type Plans = Arc<BTreeMap<RecommendationId, Result<Vec<SettingChange>, String>>>;
 
 /// One action of a platform.
 #[derive(Clone, PartialEq, Debug)]

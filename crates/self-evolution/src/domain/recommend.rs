@@ -58,8 +58,12 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         .any(|old| old.status == Status::Pending && old.is_approved && old.is_like(&service, issue.name));
     // What is in effect, or over, keeps the changes that it was about.
     let settled = known.filter(|known| known.status != Status::Pending);
-    let changes = settled
-        .map_or_else(|| playbook::changes(issue.kind, &service, settings), |settled| settled.changes.clone());
+    let wanted = || match policy.playbook.of(&service, issue.kind) {
+        // Only a look at the platform tells from what to what.
+        Some(_) => Vec::new(),
+        None => playbook::changes(issue.kind, &service, settings),
+    };
+    let changes = settled.map_or_else(wanted, |settled| settled.changes.clone());
     let reach = Reach::of(&group);
     Some(Recommendation {
         id,

@@ -6,7 +6,7 @@ use super::calibration::Calibration;
 use super::change::Changes;
 use super::fact::Analysed;
 use super::pause::Pause;
-use super::play::Playbook;
+use super::play::{Plans, Playbook};
 use super::recommendation::Recommendations;
 use super::setting::Settings;
 use super::state::Totals;
@@ -38,4 +38,6 @@ pub struct View {
     pub auto_apply: bool,
     /// What platforms do about which issue.
     pub playbook: Playbook,
+    /// What that would be for what is recommended, as of the last look.
+    pub plans: Plans,
 }

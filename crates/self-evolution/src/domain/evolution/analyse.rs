@@ -75,6 +75,7 @@ impl Evolution {
         let next_at = now + self.policy.analysis_interval;
         self.record(&mut decision, now, Fact::Analysed(Analysed { patterns, recommendations, next_at }));
         self.apply_what_may_be_applied(&mut decision, now);
+        self.look_at_platforms(&mut decision);
         if std::mem::take(&mut self.runs.is_wanted_again) {
             self.begin_analysis(&mut decision, now);
         }

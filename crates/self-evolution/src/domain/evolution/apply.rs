@@ -63,21 +63,14 @@ impl Evolution {
     /// What comes first where a recommendation is applied: where a platform is to act, a look at it.
     fn first_step(&self, id: &RecommendationId, trigger: Trigger, now: Timestamp) -> Result<Step, Refusal> {
         let recommendation = self.requested(id, now)?;
-        let (service, kind) = (&recommendation.target_service, recommendation.r#type);
-        let Some(play) = self.policy.playbook.of(service, kind) else {
+        let service = &recommendation.target_service;
+        let Some(look) = self.inspection(recommendation) else {
             return Ok(Step::Publish(Box::new(self.change_for(id, trigger, now)?)));
         };
-        if let Some(open) = self.state.changes.open_of(service) {
-            return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
+        match self.state.changes.open_of(service) {
+            Some(open) => Err(Refusal::BeingJudged(open.recommendation_id.clone())),
+            None => Ok(Step::Look(Box::new(look))),
         }
-        Ok(Step::Look(Box::new(Inspection {
-            id: id.clone(),
-            service: service.clone(),
-            kind,
-            target: play.target.clone(),
-            keys: play.keys(),
-            change: None,
-        })))
     }
 
     /// The recommendation that is to be applied, if changes may be made.

@@ -101,6 +101,10 @@ impl Evolution {
             // Asked of what cannot change anything: the answer is all that comes of it.
             Aim::Plan => Decision { answer: Some(self.plan(look, sight, now)), ..Decision::default() },
             Aim::Apply(trigger) => self.apply_after_look(look, sight, trigger, now),
+            Aim::Show => {
+                self.show(look, sight, now);
+                Decision::default()
+            }
             Aim::Resume => self.resume_applying(look, sight, now),
         }
     }
@@ -131,6 +135,9 @@ impl Evolution {
                 decision.answer = Some(Answer::Begun(Box::new(change)));
             }
             Err(refusal) => {
+                if let Refusal::NotExecutable(reason) = &refusal {
+                    self.note_plan(&look.id, Err(reason.clone()));
+                }
                 if trigger == Trigger::Automatic {
                     self.note_what_holds_back(&mut decision, &look.id, Some(refusal.to_string()), now);
                 }
@@ -172,7 +179,7 @@ impl Evolution {
         if let Some(open) = self.state.changes.open_of(service) {
             return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
         }
-        let changes = play.changes(sight).map_err(Refusal::NotExecutable)?;
+        let changes = play.changes(&self.believed(play, sight)).map_err(Refusal::NotExecutable)?;
         let details = format!("{} for {service}: {}", play.target, in_words(&changes));
         let action = action_of(recommendation.r#type).into();
         Ok(Change {

@@ -89,6 +89,8 @@ pub enum Aim {
     Plan,
     /// To apply it.
     Apply(Trigger),
+    /// To show what applying it would do.
+    Show,
     /// To go on with a change that was interrupted.
     Resume,
 }

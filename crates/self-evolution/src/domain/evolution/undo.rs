@@ -159,10 +159,8 @@ impl Evolution {
             (&other.recommendation_id, other.applied_at) != (&change.recommendation_id, change.applied_at)
         });
         let has_begun_from_it = |other: &&Arc<Change>| {
-            let is_there = other.rollback.is_none() && !other.phase.has_failed();
-            let is_same_target = other.platform.as_ref().is_some_and(|it| it.target == *target);
             let has_key = |one: &SettingChange| change.changes.iter().any(|own| own.key == one.key);
-            is_there && is_same_target && other.changes.iter().any(has_key)
+            other.is_in_effect_at(target) && other.changes.iter().any(has_key)
         };
         let later = later.into_iter().find(has_begun_from_it)?;
         Some(format!("the change {} of {target} came later: roll it back first", later.recommendation_id))

@@ -80,6 +80,8 @@ fn recommending(judged: JudgedChanges) -> (Daemon, RecommendationId) {
     let mut daemon = Daemon::new(Policy { playbook: playbook(&["web"]), judged, ..policy() });
     daemon.see("web", "/x", 40, 2.5, 200);
     let id = daemon.only().id;
+    // What is looked at to be shown is another story.
+    daemon.work.clear();
     (daemon, id)
 }
 
@@ -236,6 +238,40 @@ fn a_person_takes_over_what_cannot_be_taken_back() {
     plant.fault = Fault::None;
     daemon.go_on(3_600, &mut plant);
     assert_eq!(plant.written.len(), orders, "it is not touched any more");
+}
+
+#[test]
+fn an_analysis_looks_at_platforms_and_what_it_saw_is_shown() {
+    let mut daemon = Daemon::new(Policy { playbook: playbook(&["web"]), ..policy() });
+    daemon.see("web", "/x", 40, 2.5, 200);
+    let mut plant = Plant::new(Fault::IsGone);
+    let recommendation = daemon.only();
+    assert_eq!(recommendation.changes, [], "only a look tells from what to what");
+    daemon.have_done(&mut plant);
+    let plan = |daemon: &Daemon| daemon.core.view(daemon.now).plans.get(&recommendation.id).cloned().unwrap();
+    assert_eq!(plan(&daemon), Err("it is gone".to_owned()));
+    plant.fault = Fault::None;
+    daemon.only();
+    daemon.have_done(&mut plant);
+    let changes = plan(&daemon).unwrap();
+    assert_eq!((changes[0].before.clone(), changes[0].after.clone()), (Some(json!(2)), Some(json!(4))));
+    assert_eq!(plant.written.len(), 0);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_believed_to_have_what_it_was_told_last() {
+    let (mut daemon, first) = recommending(JudgedChanges::None);
+    let mut plant = Plant::new(Fault::IsBlind);
+    daemon.begin(&first, &plant).unwrap();
+    daemon.have_done(&mut plant);
+    daemon.pass(24 * 3_600);
+    daemon.see("web", "/x", 40, 2.5, 200);
+    let second = daemon.only().id;
+    let refusal = daemon.begin(&second, &plant).unwrap_err().to_string();
+    assert_eq!(refusal, "size of webhook:scaler/web is 4, and is changed only from 2");
+    daemon.send(Event::RollbackRequested { id: first, reason: "why".into() });
+    daemon.have_done(&mut plant);
+    assert!(daemon.begin(&second, &plant).is_ok(), "it has 2 again");
 }
 
 #[test]

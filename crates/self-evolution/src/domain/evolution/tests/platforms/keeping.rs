@@ -13,6 +13,7 @@ fn keeping(judged: JudgedChanges) -> (Daemon, RecommendationId) {
     let mut daemon = Daemon::new(Policy { playbook, judged, ..policy() });
     daemon.see("web", "/x", 40, 2.5, 200);
     let id = daemon.only().id;
+    daemon.work.clear();
     (daemon, id)
 }
 
