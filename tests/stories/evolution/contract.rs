@@ -117,7 +117,8 @@ async fn what_cannot_be_done_says_so_in_the_words_that_clients_know_and_with_a_s
 
 #[tokio::test]
 async fn what_matters_is_applied_by_itself_where_the_operator_wants_that() {
-    let daemon = started("auto_apply_optimizations: true\nanalysis_interval: 1\n").await;
+    let daemon =
+        started("auto_apply_optimizations: true\nanalysis_interval: 1\nanalysis_window_hours: 1\n").await;
     report(&daemon, &events(40, &event("web", "/x", 0.1, 500))).await;
     report(&daemon, &events(40, &event("slow", "/x", 2.5, 200))).await;
     let change = daemon

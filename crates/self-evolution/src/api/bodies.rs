@@ -72,6 +72,7 @@ impl RecommendationBody {
         let open = change.filter(|change| change.phase.is_open());
         let obstacle = match (status, &view.pause) {
             (Status::Pending, Some(_)) => Some("changes are paused: POST /resume".to_owned()),
+            (Status::Pending, None) if recommendation.obstacle.is_some() => recommendation.obstacle.clone(),
             (Status::Pending, None) if is_told => Some(format!("{service} is told all of it already")),
             (Status::Pending, None) => {
                 let open = view.changes.open_of(service);

@@ -1,19 +1,23 @@
 //! Finding what is slow, failing or overloaded: one detector a file, none with a state of its own.
 
+pub mod change_point;
 mod error_burn;
 mod high_errors;
 mod high_traffic;
 mod latency_regression;
+mod load;
 pub mod look;
 mod seen;
 mod slow_response;
+mod traffic_change;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use shared::clock::Timestamp;
 
-use super::evidence::{Burn, Evidence, Figures, Interval};
+use super::evidence::{Burn, Evidence, Figures, Interval, LoadSensitivity};
+use super::fact::Dropped;
 use super::recommendation::{Kind, Priority};
 use super::statistics::benjamini_hochberg::largest_discovery;
 use super::window::bucket::Counters;
@@ -21,6 +25,10 @@ use super::window::shape::{HOUR, Slot};
 use super::window::{Key, UNMATCHED};
 
 pub use error_burn::ErrorBurn;
+use latency_regression::Compared;
+use load::Load;
+use traffic_change::{Spans, Traffic, TrafficChange};
+
 pub use high_errors::HighErrors;
 pub use high_traffic::HighTraffic;
 pub use look::Look;
@@ -85,6 +93,8 @@ pub struct Finding {
     pub last_hour: Counters,
     /// Requests of the whole service in the window.
     pub requests_of_service: u64,
+    /// How the response time of the service goes with its load; none where nobody can say, or it does not matter.
+    pub load: Option<LoadSensitivity>,
 }
 
 /// What an analysis gives.
@@ -96,6 +106,8 @@ pub struct Detected {
     pub patterns: usize,
     /// What was pending, and is over.
     pub over: Vec<Over>,
+    /// Services that are asked much less than at the same time yesterday.
+    pub dropped: Vec<Dropped>,
 }
 
 /// That what a detector has found at an endpoint is over.
@@ -142,49 +154,90 @@ struct Detecting {
 impl Detecting {
     fn service(&mut self, look: &Look, keys: &[Key<'_>]) {
         let first = (self.detected.findings.len(), self.compared.len());
-        let mut requests = 0;
+        let mut whole = Whole::new(look);
         for key in keys {
-            requests += self.endpoint(look, key);
+            self.endpoint(look, key, &mut whole);
         }
+        self.traffic(look, keys, &whole);
+        let load = whole.is_asked_much.then(|| whole.load.sensitivity()).flatten();
         let found = self.detected.findings[first.0..].iter_mut();
         let compared = self.compared[first.1..].iter_mut().filter_map(|(_, finding)| finding.as_mut());
-        found.chain(compared).for_each(|finding| finding.requests_of_service = requests);
+        for finding in found.chain(compared) {
+            finding.requests_of_service = whole.requests;
+            finding.load = load.filter(|_| finding.issue.kind == Kind::Scaling);
+        }
     }
 
-    /// Looks at an endpoint, and gives its requests in the window.
-    fn endpoint(&mut self, look: &Look, Key { service, endpoint, series }: &Key<'_>) -> u64 {
-        let left_out = look.unverified.get(*service).map_or(&[][..], |slots| slots);
+    /// Looks at an endpoint, and adds it to what is known of the service as a whole.
+    fn endpoint(&mut self, look: &Look, key: &Key<'_>, whole: &mut Whole) {
         self.buckets.clear();
-        series.read(&look.read(), left_out, &mut self.buckets);
-        let mut counters = Counters::default();
-        let in_window = self.buckets.iter().filter(|(slots, _)| slots.start >= look.within.start);
-        in_window.for_each(|(_, counted)| counters.merge(counted));
-        if counters.requests == 0 {
-            return 0;
-        }
-        self.detected.patterns += 1;
+        let seen = Seen::read(look, key, &mut self.buckets);
+        let requests = seen.counters.requests;
+        whole.requests += requests;
+        self.detected.patterns += usize::from(requests > 0);
         // What is no endpoint can be neither cached nor scaled.
-        if counters.requests < LEAST_REQUESTS || ***endpoint == *UNMATCHED {
-            return counters.requests;
+        if **key.endpoint == *UNMATCHED {
+            return;
         }
-        let buckets = &self.buckets;
-        let seen = Seen { look, service, endpoint, series, left_out, buckets, counters };
+        whole.traffic_of(&seen);
+        if requests < LEAST_REQUESTS {
+            return;
+        }
         let mut found: Vec<_> = DETECTORS.iter().filter_map(|detector| detector.detect(&seen)).collect();
-        let compared = latency_regression::compare(&seen);
-        let comparison = match compared {
+        let comparison = match latency_regression::compare(&seen) {
             None => None,
-            Some(latency_regression::Compared::Pending(issue)) => {
+            Some(Compared::Pending(issue)) => {
                 found.push(issue);
                 None
             }
-            Some(latency_regression::Compared::Tested(p, issue)) => Some((p, issue)),
+            Some(Compared::Tested(p, issue)) => Some((p, issue)),
         };
+        whole.load_of(&seen, found.iter().any(|issue| issue.kind == Kind::Scaling));
         self.detected.over.extend(over(&seen, &found));
         self.detected.findings.extend(findings(&seen, found));
         if let Some((p, issue)) = comparison {
             self.compared.push((p, findings(&seen, issue).pop()));
         }
-        counters.requests
+    }
+
+    /// Compares how often a service is asked with yesterday. The endpoints that it is asked for most speak for a rise.
+    fn traffic(&mut self, look: &Look, keys: &[Key<'_>], whole: &Whole) {
+        let (Some(spans), Some(Key { service, .. })) = (&whole.spans, keys.first()) else { return };
+        let is_known = look.window.since(service).is_some_and(|since| since <= spans.yesterday.start);
+        let change = whole.traffic.change().filter(|_| is_known);
+        match change {
+            Some(TrafficChange::Rise(p)) => {
+                let issue = whole.traffic.issue(spans, p);
+                for key in keys {
+                    self.buckets.clear();
+                    let seen = Seen::read(look, key, &mut self.buckets);
+                    let requests = seen.total(&spans.today).requests;
+                    if **key.endpoint != *UNMATCHED && requests * 10 >= whole.traffic.today.requests {
+                        self.compared
+                            .extend(findings(&seen, [issue.clone()]).into_iter().map(|one| (p, Some(one))));
+                    }
+                }
+            }
+            Some(TrafficChange::Drop) => {
+                let Traffic { today, yesterday } = whole.traffic;
+                let (requests, requests_yesterday) = (today.requests, yesterday.requests);
+                self.detected.dropped.push(Dropped {
+                    service: Arc::clone(service),
+                    requests,
+                    requests_yesterday,
+                });
+            }
+            None => {}
+        }
+        if !matches!(change, Some(TrafficChange::Rise(_))) {
+            let pending = look.pending.get(*service).into_iter().flatten();
+            let of_traffic = pending.filter(|evidence| evidence.detector == traffic_change::NAME);
+            self.detected.over.extend(of_traffic.map(|evidence| Over {
+                service: Arc::clone(service),
+                endpoint: Arc::clone(&evidence.endpoint),
+                detector: traffic_change::NAME,
+            }));
+        }
     }
 
     fn finish(self) -> Detected {
@@ -194,6 +247,35 @@ impl Detecting {
         let found = compared.into_iter().filter(|(p, _)| *p <= largest);
         detected.findings.extend(found.filter_map(|(_, finding)| finding));
         detected
+    }
+}
+
+/// What is known of a service as a whole.
+struct Whole {
+    /// Requests in the window.
+    requests: u64,
+    load: Load,
+    is_asked_much: bool,
+    spans: Option<Spans>,
+    traffic: Traffic,
+}
+
+impl Whole {
+    fn new(look: &Look) -> Self {
+        let (load, spans) = (Load::until(look.now), Spans::of(look));
+        Self { requests: 0, load, is_asked_much: false, spans, traffic: Traffic::default() }
+    }
+
+    fn traffic_of(&mut self, seen: &Seen<'_>) {
+        if let Some(spans) = &self.spans {
+            self.traffic.today.merge(&seen.total(&spans.today));
+            self.traffic.yesterday.merge(&seen.total(&spans.yesterday));
+        }
+    }
+
+    fn load_of(&mut self, seen: &Seen<'_>, is_asked_much: bool) {
+        self.is_asked_much |= is_asked_much;
+        self.load.add(seen.buckets, is_asked_much);
     }
 }
 
@@ -216,6 +298,7 @@ fn findings(seen: &Seen<'_>, issues: impl IntoIterator<Item = Issue>) -> Vec<Fin
             requests: seen.counters.requests,
             last_hour,
             requests_of_service: 0,
+            load: None,
         }
     };
     issues.into_iter().map(finding).collect()

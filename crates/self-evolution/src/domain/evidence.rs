@@ -85,6 +85,17 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// How the mean response time of a service goes with its load, over buckets.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LoadSensitivity {
+    /// Spearman's rank correlation, from −1 to 1.
+    pub spearman: f64,
+    /// The chance of so much, or more, if answers do not take longer under load.
+    pub p: f64,
+    /// Buckets with requests that were looked at.
+    pub buckets: usize,
+}
+
 /// Errors as a multiple of what the objective allows, over two spans that end now.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Burn {

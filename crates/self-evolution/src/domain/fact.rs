@@ -137,6 +137,20 @@ pub struct Analysed {
     pub recommendations: Vec<RecommendationId>,
     /// When the next one is due.
     pub next_at: Timestamp,
+    /// Services that are asked much less than at the same time yesterday.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<Dropped>,
+}
+
+/// That a service is asked much less than at the same time yesterday.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The service.
+    pub service: Arc<str>,
+    /// Requests of the last span that is compared.
+    pub requests: u64,
+    /// Requests of the same span yesterday.
+    pub requests_yesterday: u64,
 }
 
 /// A service and an endpoint of it.

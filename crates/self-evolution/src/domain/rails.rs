@@ -7,21 +7,27 @@ use std::sync::Arc;
 use shared::clock::Timestamp;
 
 use super::change::{Change, Phase, Trigger};
+use super::fact::Dropped;
 use super::policy::Policy;
 use super::recommendation::{Confidence, Gain, GainOf, Priority, Recommendation, RecommendationId, Status};
 use super::state::State;
-use super::window::shape::{HOUR, Slot};
+use super::window::shape::{DAY, HOUR, Slot};
 
 /// Changes that it makes within an hour at most, and within a day.
 const MOST_IN_AN_HOUR: usize = 4;
 const MOST_IN_A_DAY: usize = 12;
-const DAY: Slot = 24 * HOUR;
 /// A service is left alone for so long after a verdict or a rollback.
 const COOL_DOWN: Slot = 30;
 /// The same is not tried again for so long after it was taken back once, and twice; after the third time never.
 const AFTER_ROLLBACKS: [Slot; 2] = [HOUR, 4 * HOUR];
 /// What a person has turned down is not done for so long.
 const TURNED_DOWN: Slot = DAY;
+/// A service that reported nothing for so many buckets may have been changed by somebody, or be gone.
+const SILENT: Slot = 10;
+/// So many buckets after a hole in what was recorded, what is known is whole again.
+const AFTER_A_HOLE: Slot = 10;
+/// A window of so many hours, or more, is waited for until it has a day.
+const WHOLE_DAY: u32 = 24;
 /// The least that there must be to gain: seconds that users wait in an hour, or errors in an hour.
 const LEAST_SECONDS: f64 = 60.0;
 const LEAST_ERRORS: f64 = 10.0;
@@ -48,6 +54,7 @@ impl Rails<'_> {
             return Some(format!("its confidence is low: {}", recommendation.confidence_reason));
         }
         self.turned_down(recommendation)
+            .or_else(|| self.knows_too_little(service))
             .or_else(|| self.too_many())
             .or_else(|| self.cools_down(service))
             .or_else(|| self.state.calibration.distrust(&recommendation.detector))
@@ -58,6 +65,31 @@ impl Rails<'_> {
 
     fn is_within(&self, at: Timestamp, buckets: Slot) -> bool {
         self.now.since(at) < self.policy.shape.length(buckets)
+    }
+
+    /// Whether what is known of a service is whole, of today, and what it usually is.
+    fn knows_too_little(&self, service: &str) -> Option<String> {
+        let State { window, hole_ended, analysed, .. } = self.state;
+        let (shape, slot) = (self.policy.shape, self.policy.shape.slot(self.now));
+        if let Some(ended) =
+            hole_ended.filter(|ended| self.is_within(*ended, AFTER_A_HOLE) || self.now < *ended)
+        {
+            return Some(format!("nothing was recorded for a while before {ended}, or the clock was set"));
+        }
+        let last = slot.saturating_sub(SILENT)..shape.window(self.now).end;
+        if window.counters_of(service, &last, |_| true).requests == 0 {
+            return Some(format!("nothing was reported by its service for {SILENT} spans"));
+        }
+        let known = slot.saturating_sub(window.since(service).unwrap_or(slot));
+        if shape.window_hours >= WHOLE_DAY && known < DAY {
+            return Some(format!("its service is known for {known} of the {DAY} spans that make a day"));
+        }
+        let (_, analysed) = analysed.as_ref()?;
+        let dropped = analysed.dropped.iter().find(|dropped| *dropped.service == *service)?;
+        let Dropped { requests, requests_yesterday, .. } = dropped;
+        Some(format!(
+            "its traffic fell: {requests} requests, where there were {requests_yesterday} at the same time yesterday"
+        ))
     }
 
     fn turned_down(&self, recommendation: &Recommendation) -> Option<String> {

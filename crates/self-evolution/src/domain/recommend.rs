@@ -11,9 +11,10 @@ use md5::{Digest, Md5};
 use shared::clock::Timestamp;
 
 use super::detect::Finding;
+use super::evidence::LoadSensitivity;
 use super::playbook;
 use super::policy::Policy;
-use super::recommendation::{Confidence, Gain, Recommendation, RecommendationId, Status};
+use super::recommendation::{Confidence, Gain, Kind, Recommendation, RecommendationId, Status};
 use super::state::State;
 use super::window::bucket::Counters;
 use groups::groups;
@@ -22,6 +23,10 @@ use groups::groups;
 const MOST_EVIDENCE: usize = 20;
 /// A pending recommendation for which no analysis has found reason for so long is over.
 pub const EXPIRES: Duration = Duration::from_secs(86_400);
+/// How much the response time has to go with the load for more replicas to help, and the chance of an accident that is
+/// accepted.
+const LEAST_CORRELATION: f64 = 0.3;
+const SIGNIFICANCE: f64 = 0.01;
 /// Requests below which the evidence is thin.
 const THIN: u64 = 30;
 
@@ -51,6 +56,7 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
     let estimate = calibration.estimate(issue.name, &service, issue.prior_improvement);
     let id = identity(&service, issue.name, now);
     let (confidence, confidence_reason) = confidence(&group);
+    let load_sensitivity = group.iter().find_map(|finding| finding.load);
     let known = recommendations.get(&id);
     // It has another identity each day, and what a person has said of it holds all the same.
     let is_approved_of_before = recommendations
@@ -89,6 +95,8 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         evidence: group.into_iter().take(MOST_EVIDENCE).map(|finding| finding.evidence).collect(),
         confidence,
         confidence_reason,
+        load_sensitivity,
+        obstacle: load_sensitivity.as_ref().and_then(does_not_mind_load),
         held_back: known.and_then(|known| known.held_back.clone()),
         changes,
         history: known.map(|known| known.history.clone()).unwrap_or_default(),
@@ -134,9 +142,28 @@ fn identity(service: &str, issue: &str, now: Timestamp) -> RecommendationId {
 
 fn confidence(group: &[Finding]) -> (Confidence, String) {
     let requests: u64 = group.iter().map(|finding| finding.evidence.now.requests).sum();
+    let first = group.first().map(|finding| (finding.issue.kind, finding.load));
     if requests < THIN {
         (Confidence::Low, format!("only {requests} requests were seen; {THIN} say more"))
+    } else if let Some((Kind::Scaling, None)) = first {
+        (
+            Confidence::Low,
+            "whether answers take longer under load is not known: it hardly varied, or too briefly"
+                .to_owned(),
+        )
     } else {
         (Confidence::High, format!("{requests} requests were seen"))
     }
+}
+
+/// Why more replicas would not help.
+fn does_not_mind_load(load: &LoadSensitivity) -> Option<String> {
+    let LoadSensitivity { spearman, p, buckets } = *load;
+    (spearman < LEAST_CORRELATION || p >= SIGNIFICANCE).then(|| {
+        format!(
+            "more replicas do not fix a slow dependency: over {buckets} spans answers took no longer when there were more \
+             requests (Spearman's correlation {spearman:.2}, p = {p:.2e}, where {LEAST_CORRELATION} and p < {SIGNIFICANCE} are \
+             needed)"
+        )
+    })
 }

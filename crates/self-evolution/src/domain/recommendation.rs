@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
 use utoipa::ToSchema;
 
-pub use super::evidence::{Evidence, Figures, Interval};
+pub use super::evidence::{Evidence, Figures, Interval, LoadSensitivity};
 use super::setting::SettingChange;
 use super::window::bucket::Counters;
 
@@ -196,6 +196,12 @@ pub struct Recommendation {
     /// Why the daemon has not applied it by itself, where it may do so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_back: Option<String>,
+    /// How the service's response time goes with its load, of what asks for more replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_sensitivity: Option<LoadSensitivity>,
+    /// Why applying it would help nobody, whatever the service is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
     /// What applying it would change, and what that would be from and to.
     pub changes: Vec<SettingChange>,
     /// What has happened to it, oldest first; the newest 20.

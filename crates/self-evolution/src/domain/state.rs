@@ -13,7 +13,10 @@ use super::recommendation::{Recommendations, Status};
 use super::setting::{Delivery, Settings};
 use super::variants::Variants;
 use super::window::Window;
-use super::window::shape::Shape;
+use super::window::shape::{Shape, Slot};
+
+/// Buckets without any fact that leave a hole in what is known.
+const HOLE: Slot = 10;
 
 /// What was counted since the first start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -63,6 +66,9 @@ pub struct State {
     /// Counts.
     #[serde(default)]
     pub totals: Totals,
+    /// When recording went on after nothing was recorded for ten buckets, or the clock went back.
+    #[serde(default)]
+    pub hole_ended: Option<Timestamp>,
     /// When something was last recorded.
     #[serde(default)]
     pub recorded_at: Option<Timestamp>,
@@ -71,6 +77,10 @@ pub struct State {
 impl State {
     /// Changes the state by one recorded fact.
     pub fn apply(&mut self, at: Timestamp, fact: &Fact) {
+        let is_hole = |last: Timestamp| at < last || at.since(last) > self.window.shape().length(HOLE);
+        if self.recorded_at.is_some_and(is_hole) {
+            self.hole_ended = Some(at);
+        }
         self.recorded_at = Some(at);
         match fact {
             Fact::EvolutionStarted { shape, .. } => self.reshape(*shape),

@@ -8,3 +8,4 @@ pub mod mann_whitney;
 pub mod pettitt;
 pub mod ranks;
 pub mod shift;
+pub mod spearman;

@@ -53,6 +53,9 @@ struct Endpoints {
     #[serde(default, skip_serializing_if = "Routes::is_empty")]
     routes: Routes,
     series: BTreeMap<Arc<str>, Arc<Series>>,
+    /// The slot in which the service was first heard of.
+    #[serde(default)]
+    since: Option<Slot>,
 }
 
 impl Endpoints {
@@ -105,7 +108,9 @@ impl Window {
             let old = self.shape;
             let slot_of = |slot: Slot| shape.slot(old.begin(slot));
             for endpoints in self.services.values_mut() {
-                for series in Arc::make_mut(endpoints).series.values_mut() {
+                let endpoints = Arc::make_mut(endpoints);
+                endpoints.since = endpoints.since.map(slot_of);
+                for series in endpoints.series.values_mut() {
                     *series = Arc::new(series.reslotted(slot_of));
                 }
             }
@@ -251,6 +256,11 @@ impl Window {
         self.services.keys()
     }
 
+    /// The slot since which a service is known.
+    pub fn since(&self, service: &str) -> Option<Slot> {
+        self.services.get(service)?.since
+    }
+
     /// Tells an endpoint apart from now on.
     pub fn admit(&mut self, service: &Arc<str>, endpoint: &Arc<str>) {
         let endpoints = Arc::make_mut(self.services.entry(Arc::clone(service)).or_default());
@@ -281,6 +291,7 @@ impl Window {
         let oldest = shape.oldest(at);
         for (key, events) in recorded.by_key() {
             let endpoints = Arc::make_mut(self.services.entry(Arc::clone(&key.0)).or_default());
+            endpoints.since.get_or_insert(now);
             let series = Arc::make_mut(endpoints.series.entry(Arc::clone(&key.1)).or_default());
             for event in events {
                 series.record(now, shape.slot(event.at(at)), event.response_time, event.status_code);

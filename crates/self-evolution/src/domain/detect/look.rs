@@ -11,7 +11,7 @@ use crate::domain::evidence::Evidence;
 use crate::domain::recommendation::Status;
 use crate::domain::state::State;
 use crate::domain::window::Window;
-use crate::domain::window::shape::{FINE, Shape, Slot};
+use crate::domain::window::shape::{Shape, Slot};
 
 /// A verdict is found so many buckets after a change at the latest, whoever waits for it.
 const LONGEST_TRIAL: Slot = 120;
@@ -56,7 +56,8 @@ impl Look {
 
     /// The slots that are read: also those before the window by which something is compared.
     pub fn read(&self) -> Range<Slot> {
-        self.within.start.min(self.now.saturating_sub(FINE))..self.within.end
+        let oldest = self.window.shape().oldest(self.begin(self.now));
+        self.within.start.min(oldest)..self.within.end
     }
 
     /// When a slot began.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Signs;
 use super::look::Look;
 use crate::domain::evidence::{Evidence, Figures};
+use crate::domain::window::Key;
 use crate::domain::window::bucket::Counters;
 use crate::domain::window::series::Series;
 use crate::domain::window::shape::Slot;
@@ -27,7 +28,18 @@ pub struct Seen<'a> {
     pub counters: Counters,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// What was seen of an endpoint, with `room` for its buckets.
+    pub(super) fn read(look: &'a Look, key: &Key<'a>, room: &'a mut Vec<Counted>) -> Self {
+        let Key { service, endpoint, series } = *key;
+        let left_out = look.unverified.get(service).map_or(&[][..], |slots| slots);
+        series.read(&look.read(), left_out, room);
+        let mut counters = Counters::default();
+        let in_window = room.iter().filter(|(slots, _)| slots.start >= look.within.start);
+        in_window.for_each(|(_, counted)| counters.merge(counted));
+        Self { look, service, endpoint, series, left_out, buckets: room, counters }
+    }
+
     /// The slot that is not over yet.
     pub fn now(&self) -> Slot {
         self.look.now

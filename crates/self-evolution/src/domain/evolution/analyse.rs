@@ -46,7 +46,7 @@ impl Evolution {
     }
 
     pub(super) fn analysed(&mut self, run: u64, detected: Detected, now: Timestamp) -> Decision<Self> {
-        let Detected { findings, patterns, over } = detected;
+        let Detected { findings, patterns, over, dropped } = detected;
         let mut decision = Decision::default();
         if run != self.runs.begun || self.is_idle() {
             return decision;
@@ -73,7 +73,11 @@ impl Evolution {
         self.end_what_is_over(&mut decision, &over, now);
         self.expire(&mut decision, now);
         let next_at = now + self.policy.analysis_interval;
-        self.record(&mut decision, now, Fact::Analysed(Analysed { patterns, recommendations, next_at }));
+        self.record(
+            &mut decision,
+            now,
+            Fact::Analysed(Analysed { patterns, recommendations, next_at, dropped }),
+        );
         self.apply_what_may_be_applied(&mut decision, now);
         self.look_at_platforms(&mut decision);
         if std::mem::take(&mut self.runs.is_wanted_again) {

@@ -83,8 +83,11 @@ impl Evolution {
         if recommendation.status != Status::Pending {
             return Err(Refusal::AlreadyProcessed(recommendation.status));
         }
-        match self.state.pause.as_ref().filter(|pause| pause.holds(now)) {
-            Some(pause) => Err(Refusal::Paused(pause.clone())),
+        if let Some(pause) = self.state.pause.as_ref().filter(|pause| pause.holds(now)) {
+            return Err(Refusal::Paused(pause.clone()));
+        }
+        match &recommendation.obstacle {
+            Some(obstacle) => Err(Refusal::NotExecutable(obstacle.clone())),
             None => Ok(recommendation),
         }
     }

@@ -8,6 +8,7 @@ mod life;
 mod platforms;
 mod rails;
 mod simulation;
+mod traffic;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -43,6 +44,11 @@ fn policy() -> Policy {
         keep_inconclusive: false,
         playbook: Default::default(),
     }
+}
+
+/// A window so short that it is not waited for until it has a day.
+fn hardly_a_day() -> Shape {
+    Shape { window_hours: 23, ..Shape::default() }
 }
 
 impl Daemon {

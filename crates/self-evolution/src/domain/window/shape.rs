@@ -21,6 +21,9 @@ pub const LATE: Slot = 10;
 /// The buckets of an hour, over which baselines are taken.
 pub const HOUR: Slot = 60;
 
+/// The buckets of a day.
+pub const DAY: Slot = 24 * HOUR;
+
 /// How the window divides time. Every length that is counted in buckets scales with the length of a bucket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Shape {
@@ -75,9 +78,17 @@ impl Shape {
         first..self.slot(now) + LATE + 1
     }
 
-    /// The first slot that is kept: the window, and whatever changes are judged by, where that reaches further back.
+    /// The first slot that is kept: the window, and whatever changes are judged by and traffic is compared with, where that
+    /// reaches further back.
     pub fn oldest(self, now: Timestamp) -> Slot {
-        self.window(now).start.min(self.slot(now).saturating_sub(FINE))
+        let slot = self.slot(now);
+        let yesterday = if self.reaches_a_day() { DAY + 2 * self.coarse() } else { 0 };
+        self.window(now).start.min(slot.saturating_sub(FINE.max(yesterday)))
+    }
+
+    /// Whether the window has the buckets of a day.
+    pub fn reaches_a_day(self) -> bool {
+        u64::from(self.window_hours) * 3_600 >= u64::from(DAY) * u64::from(self.bucket_seconds)
     }
 
     /// The slots of the last hour, or what stands for it with buckets of another length.

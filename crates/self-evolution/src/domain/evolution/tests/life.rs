@@ -101,12 +101,14 @@ fn an_earlier_change_is_not_taken_back_from_under_a_later_one() {
 #[test]
 fn what_matters_is_applied_without_asking_only_where_the_operator_wants_that() {
     for (auto_apply, expected) in [(false, Status::Pending), (true, Status::Applied)] {
-        let mut daemon = Daemon::new(Policy { auto_apply, ..policy() });
-        daemon.pass(HOUR / 2);
-        daemon.see("critical", "/x", 40, 0.1, 500);
-        daemon.see("medium", "/x", 40, 2.5, 200);
-        daemon.see("thin", "/x", 20, 0.1, 500);
-        daemon.pass(HOUR / 2);
+        let mut daemon = Daemon::new(Policy { auto_apply, shape: hardly_a_day(), ..policy() });
+        daemon.pass(HOUR * 3 / 4);
+        for _ in 0..15 {
+            daemon.see("critical", "/x", 4, 0.1, 500);
+            daemon.see("medium", "/x", 4, 2.5, 200);
+            daemon.see("thin", "/x", 1, 0.1, 500);
+            daemon.pass(60);
+        }
         let view = daemon.core.view(daemon.now);
         let status = |service: &str| {
             let all = view.recommendations.in_order();
@@ -141,7 +143,7 @@ fn an_approval_outlives_midnight() {
 
 #[test]
 fn what_was_taken_back_is_not_applied_again_by_itself_because_of_midnight() {
-    let mut daemon = Daemon::new(Policy { auto_apply: true, ..policy() });
+    let mut daemon = Daemon::new(Policy { auto_apply: true, shape: hardly_a_day(), ..policy() });
     daemon.see("web", "/x", 40, 0.1, 500);
     let id = daemon.only().id;
     assert_eq!(daemon.recommendation(&id).status, Status::Applied);

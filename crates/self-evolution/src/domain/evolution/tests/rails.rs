@@ -8,7 +8,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
 
 fn automatic() -> Policy {
-    Policy { auto_apply: true, judged: JudgedChanges::All, ..policy() }
+    Policy { auto_apply: true, judged: JudgedChanges::All, shape: hardly_a_day(), ..policy() }
 }
 
 impl Daemon {
@@ -26,6 +26,10 @@ impl Daemon {
     /// What an analysis says of the newest recommendation of a service.
     fn of(&mut self, service: &str) -> Recommendation {
         self.analyse();
+        self.newest_of(service)
+    }
+
+    fn newest_of(&self, service: &str) -> Recommendation {
         let all = self.core.state.recommendations.in_order();
         let wanted =
             |one: &&Arc<Recommendation>| *one.target_service == *service && one.detector != "high_traffic";

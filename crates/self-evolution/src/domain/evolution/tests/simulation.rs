@@ -247,7 +247,8 @@ fn whatever_happens_what_is_published_is_what_was_applied_and_not_taken_back() {
     for seed in 0..16 {
         let (auto_apply, judged) = (seed % 2 == 0, JUDGED[usize::try_from(seed % 3).unwrap()]);
         let playbook = playbook(&ON_PLATFORM);
-        let mut daemon = Daemon::new(Policy { auto_apply, judged, playbook, ..policy() });
+        let shape = if seed % 4 < 2 { Shape::default() } else { hardly_a_day() };
+        let mut daemon = Daemon::new(Policy { auto_apply, judged, playbook, shape, ..policy() });
         let mut plant = Plant::new(Fault::None);
         let mut dice = Dice(seed);
         for _ in 0..STEPS {
