@@ -15,6 +15,9 @@ use score::{Window, normalised, score};
 /// Files with their anomalies: the first and the last time of each.
 type Labels = BTreeMap<String, Vec<(String, String)>>;
 
+/// Values with their places.
+type Points = Vec<(usize, f64)>;
+
 type Failure = Box<dyn std::error::Error>;
 
 #[expect(clippy::print_stderr, reason = "it is what there is to say")]
@@ -60,7 +63,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
 }
 
 /// The times of a file, and its values with their places.
-fn read(path: &Path) -> Result<(Vec<String>, Vec<(usize, f64)>), Failure> {
+fn read(path: &Path) -> Result<(Vec<String>, Points), Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let (mut times, mut values) = (Vec::new(), Vec::new());
     for (place, line) in text.lines().skip(1).enumerate() {

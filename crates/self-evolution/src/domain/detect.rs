@@ -288,7 +288,10 @@ fn findings(seen: &Seen<'_>, issues: impl IntoIterator<Item = Issue>) -> Vec<Fin
         } else {
             // It takes a while, and is the same for all that look at the window.
             let known = of_window.get_or_insert_with(|| seen.evidence(issue.name, &issue.signs));
-            Evidence { detector: issue.name.to_owned(), ..known.clone() }
+            // What is slow for the whole window may have begun to be in it.
+            let leap = || seen.leap().map(|slot| seen.look.begin(slot));
+            let onset = if issue.kind == Kind::Performance { leap() } else { None };
+            Evidence { detector: issue.name.to_owned(), onset, ..known.clone() }
         };
         let last_hour = seen.total(&((seen.now() + 1).saturating_sub(HOUR)..seen.look.within.end));
         Finding {

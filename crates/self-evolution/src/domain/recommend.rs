@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 use shared::clock::Timestamp;
 
 use super::detect::Finding;
-use super::evidence::LoadSensitivity;
+use super::evidence::{Interval, LoadSensitivity};
 use super::playbook;
 use super::policy::Policy;
 use super::recommendation::{Confidence, Gain, Kind, Recommendation, RecommendationId, Status};
@@ -79,7 +79,7 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         priority: issue.priority,
         estimated_improvement: estimate.improvement,
         improvement_method: estimate.method,
-        improvement_interval: None,
+        improvement_interval: group.iter().find_map(|finding| finding.evidence.shift).map(undone),
         gain: Some(Gain::of(issue.kind, estimate.improvement, &reach.last_hour)),
         onset: group.iter().filter_map(|finding| finding.evidence.onset).min(),
         blast_radius: Some(reach.part),
@@ -101,6 +101,12 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         changes,
         history: known.map(|known| known.history.clone()).unwrap_or_default(),
     })
+}
+
+/// Which part of the response time would go if what has come on top of it went.
+fn undone(Interval { estimate, low, high }: Interval) -> Interval {
+    let part = |shift: f64| 1.0 - 1.0 / (1.0 + shift);
+    Interval { estimate: part(estimate), low: part(low), high: part(high) }
 }
 
 /// How much of a service the endpoints are that findings name.

@@ -154,7 +154,8 @@ pub struct Recommendation {
     pub estimated_improvement: f64,
     /// Where that number comes from.
     pub improvement_method: String,
-    /// The same with its interval, where it was worked out from what was seen.
+    /// Which part of the response time would go if all went that has come on top of it, with its interval; of what has
+    /// become slower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub improvement_interval: Option<Interval>,
     /// What that would spare users, by what was seen in the last hour.

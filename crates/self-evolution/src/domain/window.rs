@@ -10,6 +10,7 @@ mod places;
 mod routes;
 pub mod series;
 pub mod shape;
+mod trail;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

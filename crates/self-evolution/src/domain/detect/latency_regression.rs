@@ -155,6 +155,9 @@ fn logarithms(seen: &Seen<'_>, within: &Range<Slot>) -> Vec<f64> {
 
 /// The slot from which on answers took longer.
 fn onset(seen: &Seen<'_>, within: &Range<Slot>) -> Option<Slot> {
+    if let Some(leap) = seen.leap().filter(|leap| within.contains(leap)) {
+        return Some(leap);
+    }
     let place = pettitt::rise(&logarithms(seen, within))?;
     let filled = seen.buckets(within).filter(|(_, counters)| counters.requests > 0);
     filled.map(|(slots, _)| slots.start).nth(place)

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Signs;
+use super::change_point::leaps;
 use super::look::Look;
 use crate::domain::evidence::{Evidence, Figures};
 use crate::domain::window::Key;
 use crate::domain::window::bucket::Counters;
 use crate::domain::window::series::Series;
-use crate::domain::window::shape::Slot;
+use crate::domain::window::shape::{COARSE, FINE, Slot};
 
 /// Counters of the slots beside them.
 pub(super) type Counted = (Range<Slot>, Counters);
@@ -57,6 +58,19 @@ impl<'a> Seen<'a> {
         let mut total = Counters::default();
         self.buckets(within).for_each(|(_, counters)| total.merge(counters));
         total
+    }
+
+    /// The slot in which answers last began to take longer, at a leap.
+    pub fn leap(&self) -> Option<Slot> {
+        let counts = |slot: &Slot| !self.left_out.iter().any(|gap| gap.contains(slot));
+        let old = self.series.trail().filter(|(slot, _)| counts(slot));
+        let kept = self.now().saturating_sub(FINE + COARSE)..self.now();
+        let fine = self.buckets(&kept).filter(|(slots, _)| slots.len() == 1);
+        let fine = fine.filter_map(|(slots, counters)| Some((slots.start, counters.mean()?)));
+        let points: Vec<(Slot, f64)> = old.chain(fine).collect();
+        let last = *leaps(&points).last()?;
+        let place = points.iter().position(|(slot, _)| *slot == last)?;
+        (points[place].1 > points[place.checked_sub(1)?].1).then_some(last)
     }
 
     /// What is pending because of this endpoint.

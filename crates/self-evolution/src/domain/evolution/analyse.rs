@@ -92,6 +92,11 @@ impl Evolution {
         self.let_expire(decision, now, &reason, |old| {
             old.id != new.id && old.is_like(&new.target_service, &new.detector)
         });
+        let reason = format!("it is part of {} now", new.id);
+        self.let_expire(decision, now, &reason, |old| {
+            let is_part = |evidence: &Evidence| old.is_like(&new.target_service, &evidence.detector);
+            old.id != new.id && !old.is_approved && new.evidence.iter().any(is_part)
+        });
     }
 
     /// What compares is over when what it was about is: at every endpoint that it names. A person's approval holds.

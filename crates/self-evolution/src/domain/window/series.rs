@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::blocks::{Blocks, Packed};
 use super::bucket::{Bucket, Counters, Sum};
 use super::shape::{COARSE, FINE, Slot};
+use super::trail::{self, Trail};
 
 mod written;
 
@@ -24,6 +25,8 @@ pub struct Series {
     fine: Blocks,
     /// Many slots each.
     coarse: Blocks,
+    /// What is known of slots that were put into coarse ones.
+    trail: Trail,
     /// Requests ever counted here.
     requests: u64,
     /// Some answer said that there is something under this path.
@@ -86,12 +89,18 @@ impl Series {
         let begin = |packed: &Packed<Box<[u8]>>| packed.slots.start / coarse * coarse;
         for together in old.chunk_by(|a, b| begin(a) == begin(b)) {
             let (Some(first), Some(last)) = (together.first(), together.last()) else { continue };
+            for packed in together {
+                if let Some(counters) = Bucket::unpack_counters(&packed.bytes) {
+                    self.trail.add(packed.slots.start, &counters);
+                }
+            }
             let mut whole = Sum::default();
             together.iter().for_each(|packed| whole.add_packed(&packed.bytes));
             self.coarse.add(begin(first)..last.slots.end, &whole.into());
         }
         self.fine.take_before(oldest);
         self.coarse.take_before(oldest);
+        self.trail.forget_before(now.saturating_sub(FINE + trail::LONGEST as Slot));
     }
 
     /// Whether nothing is left in it.
@@ -136,6 +145,12 @@ impl Series {
         if !into[begin..].is_sorted_by_key(|(slots, _)| slots.start) {
             into[begin..].sort_by_key(|(slots, _)| slots.start);
         }
+    }
+
+    /// The mean response times of single slots that are known of no bucket any more, in order: those before the buckets of
+    /// one slot.
+    pub fn trail(&self) -> impl Iterator<Item = (Slot, f64)> {
+        self.trail.iter()
     }
 
     /// What was counted in each slot within these that has a bucket of its own, in order.
@@ -184,6 +199,8 @@ impl Series {
                 }
             }
         }
+        // Two together are another endpoint, of which nobody knows yet what is usual.
+        self.trail = Trail::default();
         self.requests += other.requests;
         self.exists |= other.exists;
     }

@@ -208,3 +208,29 @@ fn who_looks_often_needs_more_to_say_that_something_is_no_accident() {
     assert!(p < 0.01 && p > 0.05 / 20.0, "{p}");
     assert_eq!(alone(19, 1.45), []);
 }
+
+#[test]
+fn where_there_is_enough_to_know_what_is_usual_the_onset_is_the_leap() {
+    let mut daemon = watching();
+    daemon.minutes("web", 330, USUAL);
+    let leap = daemon.now;
+    daemon.minutes("web", 15, Minute { seconds: 2.9, ..USUAL });
+    let found = daemon.only_found();
+    assert_eq!((found.detector.as_str(), found.onset), ("latency_regression", Some(leap)), "to the minute");
+    let undone = found.improvement_interval.unwrap();
+    assert!((undone.estimate - (1.0 - 0.2 / 2.9)).abs() < 0.01 && undone.low < undone.high, "{undone:?}");
+    daemon.restart();
+    daemon.minutes("web", 100, Minute { seconds: 9.0, ..USUAL });
+    let found = daemon.only_found();
+    let named: Vec<_> = found.evidence.iter().map(|one| (one.detector.as_str(), one.onset)).collect();
+    assert_eq!(named, [("slow_response", Some(leap)), ("latency_regression", Some(leap))]);
+    let alone = daemon
+        .core
+        .state
+        .recommendations
+        .in_order()
+        .into_iter()
+        .find(|one| one.detector == "latency_regression");
+    let last = alone.unwrap().history.last().cloned().unwrap();
+    assert_eq!((last.status, last.reason), (Status::Expired, format!("it is part of {} now", found.id)));
+}

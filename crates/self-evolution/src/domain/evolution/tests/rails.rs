@@ -26,10 +26,6 @@ impl Daemon {
     /// What an analysis says of the newest recommendation of a service.
     fn of(&mut self, service: &str) -> Recommendation {
         self.analyse();
-        self.newest_of(service)
-    }
-
-    fn newest_of(&self, service: &str) -> Recommendation {
         let all = self.core.state.recommendations.in_order();
         let wanted =
             |one: &&Arc<Recommendation>| *one.target_service == *service && one.detector != "high_traffic";

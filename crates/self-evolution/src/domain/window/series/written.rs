@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::packed::{Reader, Writer};
 use super::super::shape::COARSE;
-use super::{Blocks, Bucket, Series, Slot};
+use super::{Blocks, Bucket, Series, Slot, Trail};
 
 #[derive(Serialize, Deserialize)]
 struct Written {
@@ -16,6 +16,8 @@ struct Written {
     closed: Slot,
     #[serde(default)]
     blocks: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    trail: String,
     /// What versions before this one have written instead of blocks.
     #[serde(default, skip_serializing)]
     buckets: Option<String>,
@@ -32,15 +34,22 @@ impl Serialize for Series {
         }
         let bytes: Box<[u8]> = writer.into();
         let Self { requests, exists, closed, .. } = *self;
-        let blocks = BASE64.encode(bytes);
-        Written { requests, exists, closed, blocks, buckets: None }.serialize(serializer)
+        let mut writer = Writer::default();
+        self.trail.write(&mut writer);
+        let means: Box<[u8]> = writer.into();
+        let (blocks, trail) = (BASE64.encode(bytes), BASE64.encode(means));
+        Written { requests, exists, closed, blocks, trail, buckets: None }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Series {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Written { requests, exists, closed, blocks, buckets } = Written::deserialize(deserializer)?;
-        let series = Self { requests, exists, closed, ..Self::default() };
+        let Written { requests, exists, closed, blocks, trail, buckets } =
+            Written::deserialize(deserializer)?;
+        let means = BASE64.decode(trail).map_err(serde::de::Error::custom)?;
+        let trail = Trail::read(&mut Reader::new(&means))
+            .ok_or_else(|| serde::de::Error::custom("a trail that is cut off"))?;
+        let series = Self { requests, exists, closed, trail, ..Self::default() };
         let bytes = BASE64.decode(buckets.as_ref().unwrap_or(&blocks)).map_err(serde::de::Error::custom)?;
         let read = if buckets.is_some() { with_older(series, &bytes) } else { with_blocks(series, &bytes) };
         read.ok_or_else(|| serde::de::Error::custom("buckets that are cut off"))
