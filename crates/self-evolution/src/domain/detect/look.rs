@@ -13,9 +13,6 @@ use crate::domain::state::State;
 use crate::domain::window::Window;
 use crate::domain::window::shape::{Shape, Slot};
 
-/// A verdict is found so many buckets after a change at the latest, whoever waits for it.
-const LONGEST_TRIAL: Slot = 120;
-
 /// It settles so long at most.
 const LONGEST_SETTLING: Slot = 11;
 
@@ -69,7 +66,6 @@ impl Look {
 /// The slots from a change to its verdict, or to its end where that came first.
 fn while_unverified(change: &Change, shape: Shape, now: Slot) -> Option<Range<Slot>> {
     let applied = shape.slot(change.applied_at);
-    let latest = applied + LONGEST_TRIAL;
     let judged = change.verdict.as_ref().map(|verdict| shape.slot(verdict.judged_at));
     let taken_back = change.rollback.as_ref().map(|rollback| shape.slot(rollback.rollback_time));
     // One that nobody judged may have been in effect for days.
@@ -79,7 +75,7 @@ fn while_unverified(change: &Change, shape: Shape, now: Slot) -> Option<Range<Sl
             now.max(applied) + 1
         }
         Phase::Kept | Phase::Inconclusive | Phase::RolledBack | Phase::Superseded => {
-            judged.or(taken_back)?.min(latest) + 1
+            judged.or(taken_back)? + 1
         }
         Phase::Unjudged | Phase::Failed => return None,
     };
