@@ -332,6 +332,7 @@ fn a_change_of_the_daemons_own_is_looked_at_applied_and_bounded_like_any() {
         playbook: playbook(&["web", "api"]),
         judged: JudgedChanges::All,
         auto_apply: true,
+        shape: hardly_a_day(),
         ..policy()
     };
     let mut daemon = Daemon::new(policy);
