@@ -1,6 +1,7 @@
 //! self-evolution, the real daemon, through its public faces.
 
 mod access;
+mod backtest;
 mod containers;
 mod contract;
 mod crashes;

@@ -4,7 +4,7 @@ use shared::cli::{Looked, Program};
 use shared::config::{Faults, Sources};
 
 use crate::config::{Config, Loading, SETTINGS};
-use crate::ingest;
+use crate::{backtest, ingest};
 
 /// The daemon's executable.
 pub const PROGRAM: Program = Program {
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
   self-evolution --analysis-interval 300             analyse every five minutes
   self-evolution ingest --follow --service shop access.log
                                                      report what an access log tells
+  self-evolution backtest --usage usage.ndjson       try the settings on usage of the past
   self-evolution config print                        every setting, its value and where it came from
   self-evolution setup --wait                        prepare Elasticsearch, once it is up";
 
@@ -33,7 +34,7 @@ cannot be used.";
 
 /// The whole command line.
 pub fn definition() -> clap::Command {
-    PROGRAM.definition([ingest::command()])
+    PROGRAM.definition([ingest::command(), backtest::command()])
 }
 
 /// The configuration as the commands that look at it show it.

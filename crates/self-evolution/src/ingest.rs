@@ -25,4 +25,8 @@ mod terminal;
 mod times;
 
 pub(crate) use command::{NAME, command};
+pub(crate) use input::Input;
+pub(crate) use lines::{LONGEST, Line, Lines};
 pub(crate) use run::ingest;
+pub(crate) use tail::Step;
+pub(crate) use terminal::Terminal;

@@ -4,6 +4,7 @@
 //! Elasticsearch, [`metrics`] towards Prometheus.
 
 pub mod api;
+mod backtest;
 pub mod cli;
 pub mod config;
 pub mod documents;

@@ -12,7 +12,7 @@ use crate::api;
 use crate::cli::{PROGRAM, definition, look};
 use crate::config::{Config, Loading};
 use crate::documents::STREAMS;
-use crate::{ingest, serve};
+use crate::{backtest, ingest, serve};
 
 /// Runs the command that the arguments ask for; the program's name comes first.
 pub fn run<I>(args: I) -> ExitCode
@@ -31,9 +31,15 @@ where
         let exit = ingest::ingest(matches, &mut io::stdout().lock()).unwrap_or(Exit::Failed);
         return ExitCode::from(exit.code());
     }
+    let sources = PROGRAM.sources(&matches, std::env::vars_os());
+    if let Some((backtest::NAME, matches)) = matches.subcommand() {
+        let tried = with_config(&sources, |loading| {
+            backtest::backtest(matches, &loading.config.policy, &mut io::stdout().lock())
+        });
+        return ExitCode::from(tried.unwrap_or(Exit::Failed).code());
+    }
     // The definition lets no other word through.
     let asked = Command::of(&matches).unwrap_or(Command::Serve);
-    let sources = PROGRAM.sources(&matches, std::env::vars_os());
     let exit = command(&asked, &sources, &mut io::stdout().lock()).unwrap_or(Exit::Failed);
     ExitCode::from(exit.code())
 }

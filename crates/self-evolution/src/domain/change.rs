@@ -22,6 +22,8 @@ pub enum Trigger {
     Manual,
     /// The daemon, because it was told to apply what matters.
     Automatic,
+    /// Somebody who has made it without the daemon, which only judges it: a backtest is told of such changes.
+    Outside,
 }
 
 impl Trigger {
@@ -30,6 +32,7 @@ impl Trigger {
         match self {
             Self::Manual => "manual",
             Self::Automatic => "automatic",
+            Self::Outside => "outside",
         }
     }
 }

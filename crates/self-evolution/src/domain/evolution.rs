@@ -6,6 +6,7 @@ mod carry;
 mod collect;
 mod condense;
 mod event;
+mod outside;
 mod plans;
 mod undo;
 mod verify;
@@ -172,6 +173,7 @@ impl Decider for Evolution {
             }
             Event::Inspected { look, aim, sight } => self.looked(&look, aim, &sight, now),
             Event::Carried(carried) => self.carried(&carried, now),
+            Event::ChangedOutside { service, kind } => self.changed_outside(&service, kind, now),
             Event::RollbackRequested { id, reason } => self.rollback_requested(&id, reason, now),
             Event::ApprovalRequested { id } => self.approval_requested(&id, now),
             Event::DismissalRequested { id, reason } => self.dismissal_requested(&id, reason, now),

@@ -205,11 +205,18 @@ impl From<EventRecorded> for (u32, f64, u16, i64) {
 impl UsageRecorded {
     /// The events of each key.
     pub fn by_key(&self) -> Vec<(&UsageKey, Vec<&EventRecorded>)> {
-        let mut sorted: Vec<_> = self.events.iter().collect();
-        sorted.sort_by_key(|event| event.key);
-        sorted
-            .chunk_by(|a, b| a.key == b.key)
-            .filter_map(|events| Some((self.keys.get(events.first()?.key as usize)?, events.to_vec())))
-            .collect()
+        let mut numbers = vec![0_usize; self.keys.len()];
+        for event in &self.events {
+            if let Some(number) = numbers.get_mut(event.key as usize) {
+                *number += 1;
+            }
+        }
+        let mut events: Vec<_> = numbers.into_iter().map(Vec::with_capacity).collect();
+        for event in &self.events {
+            if let Some(of_key) = events.get_mut(event.key as usize) {
+                of_key.push(event);
+            }
+        }
+        self.keys.iter().zip(events).filter(|(_, events)| !events.is_empty()).collect()
     }
 }

@@ -19,6 +19,11 @@ pub fn action_of(kind: Kind) -> &'static str {
     }
 }
 
+/// The kind that an action of the API stands for.
+pub fn kind_of(action: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| action_of(*kind) == action)
+}
+
 /// The changes that help a service with an issue of this kind, from what it is told now. Empty when it is told all of
 /// it already.
 pub fn changes(kind: Kind, service: &str, settings: &Settings) -> Vec<SettingChange> {

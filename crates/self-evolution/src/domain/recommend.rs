@@ -20,7 +20,7 @@ use super::window::bucket::Counters;
 use groups::groups;
 
 /// Endpoints that a recommendation names; the worst.
-const MOST_EVIDENCE: usize = 20;
+pub(super) const MOST_EVIDENCE: usize = 20;
 /// A pending recommendation for which no analysis has found reason for so long is over.
 pub const EXPIRES: Duration = Duration::from_secs(86_400);
 /// How much the response time has to go with the load for more replicas to help, and the chance of an accident that is
@@ -134,7 +134,7 @@ impl Reach {
 }
 
 /// The first 12 hexadecimal digits of the MD5 of service, issue and day: what clients of the system before know.
-fn identity(service: &str, issue: &str, now: Timestamp) -> RecommendationId {
+pub(super) fn identity(service: &str, issue: &str, now: Timestamp) -> RecommendationId {
     let moment = now.to_string();
     let day = moment.get(..10).unwrap_or_default();
     let digest = Md5::digest(format!("{service}:{issue}:{day}"));

@@ -49,6 +49,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Performance, Self::Reliability, Self::Scaling];
+
     /// Its word in the API, logs and documents.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use shared::clock::Timestamp;
 
 use super::ab_test::AbTest;
 use super::calibration::Calibration;
-use super::change::{Change, Changes, Phase, Rollback};
+use super::change::{Change, Changes, Phase, Rollback, Trigger};
 use super::fact::{Analysed, Fact, Judged};
 use super::on_platform::{Discarded, Ended, Undoing};
 use super::pause::Pause;
@@ -149,16 +149,8 @@ impl State {
     fn applied(&mut self, at: Timestamp, change: &Change) {
         let id = &change.recommendation_id;
         self.totals.applied += 1;
-        if change.platform.is_none() {
-            let service = &change.baseline.service;
-            let told = |key: &str| self.settings.of(service).and_then(|told| told.settings.get(key)).cloned();
-            let before =
-                change.changes.iter().map(|change| (change.key.clone(), told(&change.key))).collect();
-            self.settings.publish(service, &change.changes, at, Some(id));
-            if let Some(test) = change.ab_test {
-                self.settings.divide(service, before, id, test);
-                self.variants.begin(change, self.window.shape());
-            }
+        if change.platform.is_none() && change.trigger != Trigger::Outside {
+            self.publish(at, change);
         }
         self.recommendations.change(id, |recommendation| {
             recommendation.becomes(Status::Applied, at, change.result.details.clone());
@@ -200,6 +192,17 @@ impl State {
                 platform.undo = Some(undo.clone());
             }
         });
+    }
+
+    fn publish(&mut self, at: Timestamp, change: &Change) {
+        let (service, id) = (&change.baseline.service, &change.recommendation_id);
+        let told = |key: &str| self.settings.of(service).and_then(|told| told.settings.get(key)).cloned();
+        let before = change.changes.iter().map(|change| (change.key.clone(), told(&change.key))).collect();
+        self.settings.publish(service, &change.changes, at, Some(id));
+        if let Some(test) = change.ab_test {
+            self.settings.divide(service, before, id, test);
+            self.variants.begin(change, self.window.shape());
+        }
     }
 
     fn judged(&mut self, judged: &Judged) {

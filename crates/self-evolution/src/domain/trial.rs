@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use shared::clock::Timestamp;
 
-use super::change::{Change, Trial};
+use super::change::{Change, Trial, Trigger};
 use super::judge::{
     Design, LEAST_BUCKETS, LEAST_REQUESTS, Objective, Outcome, Sample, Surroundings, Verdict, harm, judge,
 };
@@ -107,12 +107,17 @@ impl Case<'_> {
     fn settles_at(&self) -> Timestamp {
         let at = self.change.applied_at;
         let (least, most) = (self.after(at, SETTLING.start), self.after(at, SETTLING.end));
-        if self.change.platform.is_some() {
-            // It was read back, which is all the delivery that there is.
+        if self.is_in_effect_at_once() {
             return least;
         }
         let delivered = self.known_settings().and_then(|settings| delivered_to_all(settings, self.change));
         delivered.map_or(most, |at| self.after(at, AFTER_DELIVERY).clamp(least, most))
+    }
+
+    /// Whether nobody has to fetch it: what a platform has made was read back, which is all the delivery that there is, and
+    /// what others have made is there when they say so.
+    fn is_in_effect_at_once(&self) -> bool {
+        self.change.platform.is_some() || self.change.trigger == Trigger::Outside
     }
 
     fn known_settings(&self) -> Option<&Arc<ServiceSettings>> {
@@ -124,7 +129,7 @@ impl Case<'_> {
         let has_it = |settings: &Arc<ServiceSettings>| {
             settings.deliveries.values().any(|delivery| delivery.version >= self.change.version)
         };
-        self.change.platform.is_some() || self.known_settings().is_some_and(has_it)
+        self.is_in_effect_at_once() || self.known_settings().is_some_and(has_it)
     }
 
     /// The trial that begins now.

@@ -32,8 +32,9 @@ Kubernetes' nginx ingress: the 2nd and 3rd value behind the user agent
   kubectl logs --follow deploy/ingress-nginx-controller |
     self-evolution ingest - --format nginx --field response_time=2 --field service=3
 
-See what would be sent
+See what would be sent, and try the settings on all of it
   self-evolution ingest --dry-run --service shop access.log
+  self-evolution ingest --dry-run --all --service shop access.log | self-evolution backtest --usage -
 
 Lines that are older than --max-age are skipped, because the daemon takes only what is recent; --now reports them as if
 they happened now. Exit codes: 0 everything was sent; 1 it failed, or nothing was taken; 2 the command line, or the log,
@@ -99,7 +100,7 @@ fn of_time() -> [Arg; 2] {
     ]
 }
 
-fn of_following() -> [Arg; 3] {
+fn of_following() -> [Arg; 4] {
     [
         Arg::new("follow")
             .long("follow")
@@ -114,6 +115,12 @@ fn of_following() -> [Arg; 3] {
         Arg::new("dry-run")
             .long("dry-run")
             .help("Only print the first ten events, as NDJSON")
+            .action(ArgAction::SetTrue),
+        Arg::new("all")
+            .long("all")
+            .help("With --dry-run: print all events, however old they are; what backtest reads")
+            .requires("dry-run")
+            .conflicts_with("stamp")
             .action(ArgAction::SetTrue),
     ]
 }

@@ -14,7 +14,7 @@ use super::tail::{Step, Tail};
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// An open input.
-pub(super) enum Input {
+pub(crate) enum Input {
     /// Bytes that come and do not come back.
     Stream(Box<dyn Read + Send>),
     /// A file, followed or not.
@@ -23,12 +23,12 @@ pub(super) enum Input {
 
 impl Input {
     /// The standard input.
-    pub(super) fn standard() -> Self {
+    pub(crate) fn standard() -> Self {
         Self::Stream(Box::new(io::stdin()))
     }
 
     /// A file that is read once, compressed or not.
-    pub(super) fn file(path: &Path) -> io::Result<Self> {
+    pub(crate) fn file(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         if !file.metadata()?.is_file() {
             // Nothing of a pipe can be read twice.
@@ -43,7 +43,7 @@ impl Input {
     }
 
     /// Reads what there is.
-    pub(super) fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+    pub(crate) fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
         match self {
             Self::Stream(stream) => loop {
                 match stream.read(buffer) {
@@ -82,7 +82,7 @@ impl Input {
     }
 
     /// How many bytes there are, where that is known.
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Stream(_) => None,
             Self::Tail(tail) => Some(tail.length()),

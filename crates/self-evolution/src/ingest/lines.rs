@@ -1,11 +1,11 @@
 //! Cuts a stream of bytes into lines, with a limit to what one may have.
 
 /// No line is longer; servers refuse requests with longer heads themselves.
-pub(super) const LONGEST: usize = 64 * 1_024;
+pub(crate) const LONGEST: usize = 64 * 1_024;
 
 /// Bytes that were read, as far as they were not handed out as lines yet: at most [`LONGEST`] and what was fed last.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     buffer: Vec<u8>,
     /// Where the next line begins in the buffer.
     start: usize,
@@ -19,7 +19,7 @@ pub(super) struct Lines {
 
 /// What stands before the next end of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// A line without its end.
     Whole(&'a [u8]),
     /// One that was too long; it is gone.
@@ -33,7 +33,7 @@ impl Lines {
     }
 
     /// Takes what was read.
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);
         self.looked -= self.start;
         self.start = 0;
@@ -41,8 +41,8 @@ impl Lines {
     }
 
     /// The next line, with where it begins in the file; none until its end was fed.
-    pub(super) fn next(&mut self) -> Option<(u64, Line<'_>)> {
-        let found = self.buffer[self.looked..].iter().position(|byte| *byte == b'\n');
+    pub(crate) fn next(&mut self) -> Option<(u64, Line<'_>)> {
+        let found = memchr::memchr(b'\n', &self.buffer[self.looked..]);
         let Some(end) = found.map(|place| self.looked + place) else {
             self.forget_the_overlong();
             return None;
@@ -58,7 +58,7 @@ impl Lines {
     }
 
     /// What stands behind the last end, as a line of its own: nothing more will come.
-    pub(super) fn rest(&mut self) -> Option<(u64, Line<'_>)> {
+    pub(crate) fn rest(&mut self) -> Option<(u64, Line<'_>)> {
         let (begin, at) = (self.start, self.offset);
         self.offset += (self.buffer.len() - begin) as u64;
         self.start = self.buffer.len();

@@ -30,6 +30,8 @@ pub(super) struct Options {
     pub(super) state: Option<StateFile>,
     /// Whether events are only shown.
     pub(super) dry_run: bool,
+    /// Whether all of them are, and not only the first.
+    pub(super) all: bool,
     /// Where the daemon answers.
     pub(super) url: HttpUrl,
     /// How long the daemon may take nothing; none = for ever.
@@ -50,9 +52,11 @@ impl Options {
             (None, Some(_) | None) => None,
         };
         let seconds = |name: &str| matches.get_one::<u64>(name).copied().map(Duration::from_secs);
-        let stamp = match matches.get_flag("now") {
-            true => Stamp::OfArrival,
-            false => Stamp::OfLine(seconds("max-age").unwrap_or_default()),
+        let all = matches.get_flag("all");
+        let stamp = match (matches.get_flag("now"), all) {
+            (true, _) => Stamp::OfArrival,
+            (false, true) => Stamp::OfLine(Duration::MAX),
+            (false, false) => Stamp::OfLine(seconds("max-age").unwrap_or_default()),
         };
         let url = text("url").unwrap_or_default();
         Ok(Self {
@@ -66,6 +70,7 @@ impl Options {
             follow,
             state,
             dry_run: matches.get_flag("dry-run"),
+            all,
             url: HttpUrl::parse(url).map_err(|reason| format!("--url {reason}"))?,
             wait: seconds("wait").filter(|_| !follow),
         })
@@ -151,6 +156,8 @@ mod tests {
             (&["x", "--url", "localhost:5007"], "--url must begin with http"),
             (&["x", "--service", " "], "--service"),
             (&["x", "--now", "--max-age", "5"], "cannot be used with"),
+            (&["x", "--all"], "--dry-run"),
+            (&["x", "--dry-run", "--all", "--now"], "cannot be used with"),
             (&["-", "--state", "s"], "--state"),
             (&["x", "--unit", "hours"], "milliseconds"),
         ] {

@@ -1,6 +1,6 @@
 //! From the command line of `ingest` to an exit code.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
@@ -68,7 +68,8 @@ fn ingested(matches: &ArgMatches, out: &mut dyn Write) -> Result<Exit, Failure> 
     let reading = thread::Builder::new().name("reader".into()).spawn(|| reader.run());
     let reading = reading.map_err(|error| Failure::Failed(error.to_string()))?;
     if options.dry_run {
-        return show(pieces, reading, &terminal, out);
+        let most = if options.all { usize::MAX } else { SHOWN };
+        return show(most, pieces, reading, &terminal, &mut BufWriter::new(out));
     }
     let clock = Clock::starting_after(Timestamp::default());
     let begun = clock.now();
@@ -129,8 +130,9 @@ fn open(options: &Options) -> io::Result<Input> {
     Ok(Input::Tail(tail))
 }
 
-/// Prints the first events.
+/// Prints so many events, the first.
 fn show(
+    most: usize,
     mut pieces: Receiver<Batch>,
     reading: JoinHandle<Result<(), Stopped>>,
     terminal: &Terminal,
@@ -138,16 +140,17 @@ fn show(
 ) -> Result<Exit, Failure> {
     let mut shown = 0;
     let mut tally = Tally::default();
-    while shown < SHOWN
+    while shown < most
         && let Some(piece) = pieces.blocking_recv()
     {
         tally.add(&piece.tally);
-        for line in piece.body.split_inclusive(|byte| *byte == b'\n').take(SHOWN - shown) {
+        for line in piece.body.split_inclusive(|byte| *byte == b'\n').take(most - shown) {
             out.write_all(line).map_err(|error| Failure::Failed(error.to_string()))?;
             shown += 1;
         }
     }
-    if shown < SHOWN {
+    out.flush().map_err(|error| Failure::Failed(error.to_string()))?;
+    if shown < most {
         ended(reading)?;
     }
     for (skip, number) in &tally.skipped {

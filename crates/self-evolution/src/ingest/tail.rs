@@ -16,7 +16,7 @@ const MOST_OPEN: usize = 16;
 
 /// A file that is read.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     path: PathBuf,
     follow: bool,
     /// The file that is read, and those that came to its name since.
@@ -31,7 +31,7 @@ pub(super) struct Tail {
 
 /// What a step has brought.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// So many bytes.
     Read(usize),
     /// Nothing now.

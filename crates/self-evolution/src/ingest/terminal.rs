@@ -7,11 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Sentences on the error output, above a bar where that is a terminal and the end is known.
 #[derive(Clone)]
-pub(super) struct Terminal(ProgressBar);
+pub(crate) struct Terminal(ProgressBar);
 
 impl Terminal {
     /// A bar of so many bytes; none without an end.
-    pub(super) fn new(length: Option<u64>) -> Self {
+    pub(crate) fn new(length: Option<u64>) -> Self {
         let Some(length) = length.filter(|_| io::stderr().is_terminal()) else {
             return Self(ProgressBar::hidden());
         };
@@ -23,19 +23,19 @@ impl Terminal {
     }
 
     /// Says something.
-    pub(super) fn tell(&self, sentence: &str) {
+    pub(crate) fn tell(&self, sentence: &str) {
         // Nobody is left to tell when the terminal is gone.
         self.0.suspend(|| drop(writeln!(io::stderr(), "{sentence}")));
     }
 
     /// Shows how far it is.
-    pub(super) fn reached(&self, bytes: u64, events: u64) {
+    pub(crate) fn reached(&self, bytes: u64, events: u64) {
         self.0.set_position(bytes);
         self.0.set_message(format!("{events} events"));
     }
 
     /// Takes the bar away.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

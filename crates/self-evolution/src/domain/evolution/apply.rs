@@ -175,6 +175,10 @@ impl Evolution {
         trigger: Trigger,
         now: Timestamp,
     ) -> Result<RolledBack, Refusal> {
+        if self.state.changes.of(id).is_some_and(|change| change.trigger == Trigger::Outside) {
+            let reason = "it was made without the daemon: whoever has made it can take it back";
+            return Err(Refusal::NotExecutable(reason.to_owned()));
+        }
         let recommendation = self.state.recommendations.get(id).ok_or(Refusal::Unknown)?;
         if recommendation.status != Status::Applied {
             return Err(Refusal::NotApplied(recommendation.status));

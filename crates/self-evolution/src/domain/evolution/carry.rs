@@ -157,7 +157,7 @@ impl Evolution {
         let recommendation = self.state.recommendations.get(id)?;
         match trigger {
             Trigger::Automatic if !recommendation.is_approved => self.rails(now).hold_back(recommendation),
-            Trigger::Automatic | Trigger::Manual => None,
+            Trigger::Automatic | Trigger::Manual | Trigger::Outside => None,
         }
     }
 

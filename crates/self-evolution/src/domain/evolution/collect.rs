@@ -1,7 +1,6 @@
 //! Reported usage becomes recorded usage: every event is counted under an endpoint that is told apart.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use shared::clock::Timestamp;
 use shared::engine::Decision;
@@ -68,11 +67,13 @@ impl Evolution {
         }
         let known = self.places(&mut decision, &report, now);
         let mut keys = Keys::default();
+        let mut placed: Vec<Option<u32>> = vec![None; known.len()];
         let mut recorded =
             UsageRecorded { events: Vec::with_capacity(report.events.len()), ..UsageRecorded::default() };
         for Reported { key, response_time, status_code, at, details } in report.events {
-            let Some((service, endpoint)) = known.get(key as usize) else { continue };
-            let key = keys.place((Arc::clone(service), Arc::clone(endpoint)));
+            let place = key as usize;
+            let (Some(counted), Some(placed)) = (known.get(place), placed.get_mut(place)) else { continue };
+            let key = *placed.get_or_insert_with(|| keys.place(counted.clone()));
             let age = at.map_or(0, |at| now.as_micros() - at.as_micros());
             if let (Some(details), Ok(place)) = (details, recorded.events.len().try_into()) {
                 recorded.details.push((place, details));

@@ -8,7 +8,7 @@ use super::super::detect::{Detected, Look};
 use super::super::order::{Carried, Inspection, Order, Sight};
 use super::super::pause::Pause;
 use super::super::policy::Policy;
-use super::super::recommendation::{Recommendation, RecommendationId, Status};
+use super::super::recommendation::{Kind, Recommendation, RecommendationId, Status};
 use super::super::usage::Report;
 
 /// What happened.
@@ -46,6 +46,13 @@ pub enum Event {
     },
     /// An order to a platform has ended.
     Carried(Box<Carried>),
+    /// Somebody has changed a service without the daemon, which is to judge that.
+    ChangedOutside {
+        /// The service.
+        service: Arc<str>,
+        /// What kind of change it is.
+        kind: Kind,
+    },
     /// Somebody wants a change taken back.
     RollbackRequested {
         /// That of this recommendation.

@@ -38,6 +38,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] =
+        [Self::Better, Self::NoGain, Self::Worse, Self::Harmful, Self::Inconclusive, Self::NotDelivered];
+
     /// Its word in the API, logs and documents.
     pub fn as_str(self) -> &'static str {
         match self {

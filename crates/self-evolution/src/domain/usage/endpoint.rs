@@ -40,6 +40,10 @@ pub fn endpoint_of(path: &str) -> Cow<'_, str> {
 
 /// A whole address is reported where only its path is meant.
 fn without_origin(path: &str) -> &str {
+    // Most are a path only, for which nothing has to be looked for.
+    if path.starts_with('/') {
+        return path;
+    }
     let Some((scheme, rest)) = path.split_once("://") else { return path };
     if !matches!(scheme, "http" | "https") {
         return path;
@@ -49,7 +53,7 @@ fn without_origin(path: &str) -> &str {
 
 fn is_endpoint_already(path: &str) -> bool {
     !path.is_empty()
-        && !path.contains("//")
+        && !path.as_bytes().windows(2).any(|two| two == b"//")
         && (path.len() == 1 || !path.ends_with('/'))
         && path.split('/').count() <= MOST_SEGMENTS
         && path.split('/').all(|segment| placeholder_for(segment).is_none())

@@ -1,5 +1,6 @@
 //! Events that were checked, together with those that were not taken.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -94,9 +95,17 @@ impl Reporting {
 
     /// Takes an event, or tells why not.
     pub fn push(&mut self, event: &RawEvent<'_>) {
-        if let Err(reason) = self.check(event) {
-            self.reject(reason.to_string());
+        match Checked::of(event).and_then(|checked| self.timely(checked)) {
+            Ok(checked) => self.take(checked),
+            Err(reason) => self.reject(reason.to_string()),
         }
+    }
+
+    /// Takes an event that was checked, whatever its time.
+    pub fn take(&mut self, event: Checked<'_>) {
+        let Checked { service, path, response_time, status_code, at, details } = event;
+        let key = self.key(service, path);
+        self.report.events.push(Reported { key, response_time, status_code, at, details });
     }
 
     /// Tells why what stands here is not taken.
@@ -123,31 +132,12 @@ impl Reporting {
         self.report
     }
 
-    fn check(&mut self, event: &RawEvent<'_>) -> Result<(), Reason> {
-        if let Some(kind) = event.not_an_object {
-            return Err(Reason::NotAnObject(kind));
+    fn timely<'a>(&self, event: Checked<'a>) -> Result<Checked<'a>, Reason> {
+        let off = event.at.map(|at| at.since(self.now).max(self.now.since(at)));
+        match off {
+            Some(off) if off > self.tolerance => Err(Reason::Untimely(self.tolerance)),
+            Some(_) | None => Ok(event),
         }
-        let missing: Vec<_> = [
-            ("service", &event.service),
-            ("endpoint", &event.endpoint),
-            ("response_time", &event.response_time),
-            ("status_code", &event.status_code),
-        ]
-        .into_iter()
-        .filter_map(|(name, member)| (*member == Member::Absent).then_some(name))
-        .collect();
-        if !missing.is_empty() {
-            return Err(Reason::Missing(missing));
-        }
-        let service = name("service", &event.service)?;
-        let path = required("endpoint", &event.endpoint)?;
-        let response_time = response_time(&event.response_time)?;
-        let status_code = status_code(&event.status_code)?;
-        let at = self.time(&event.timestamp)?;
-        let details = details(event)?;
-        let key = self.key(service, path);
-        self.report.events.push(Reported { key, response_time, status_code, at, details });
-        Ok(())
     }
 
     fn key(&mut self, service: &str, path: &str) -> u32 {
@@ -158,8 +148,10 @@ impl Reporting {
         if let Some(key) = self.known(service, path) {
             return key;
         }
-        let sent: Box<str> = self.wanted.as_str().into();
         let endpoint = endpoint_of(path);
+        // A path with an identity in it seldom comes again.
+        let sent: Option<Box<str>> =
+            matches!(endpoint, Cow::Borrowed(_)).then(|| self.wanted.as_str().into());
         let key = match self.known(service, &endpoint) {
             Some(key) => key,
             None => {
@@ -168,7 +160,7 @@ impl Reporting {
                 key
             }
         };
-        self.known.insert(sent, key);
+        self.known.extend(sent.map(|sent| (sent, key)));
         key
     }
 
@@ -190,28 +182,59 @@ impl Reporting {
         let (first_service, first_endpoint) = self.report.keys.first()?;
         (**first_service == *service && **first_endpoint == *path).then_some(0)
     }
+}
 
-    fn time(&self, member: &Member<'_>) -> Result<Option<Timestamp>, Reason> {
-        if *member == Member::Absent {
-            return Ok(None);
+/// An event of which everything is right that does not depend on the moment.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    service: &'a str,
+    path: &'a str,
+    response_time: f64,
+    status_code: u16,
+    /// When, where the reporter has said so.
+    pub at: Option<Timestamp>,
+    details: Option<Box<Details>>,
+}
+
+impl<'a> Checked<'a> {
+    /// Checks an event; the error says what is wrong with it.
+    pub fn of(event: &'a RawEvent<'_>) -> Result<Self, Reason> {
+        if let Some(kind) = event.not_an_object {
+            return Err(Reason::NotAnObject(kind));
         }
-        let text = required("timestamp", member)?;
-        let at: Timestamp =
-            text.parse().map_err(|_| Reason::Wrong("timestamp", "no time such as 2026-11-24T10:00:00Z"))?;
-        let off = at.since(self.now).max(self.now.since(at));
-        if off > self.tolerance {
-            return Err(Reason::Untimely(self.tolerance));
+        let required = [
+            ("service", &event.service),
+            ("endpoint", &event.endpoint),
+            ("response_time", &event.response_time),
+            ("status_code", &event.status_code),
+        ];
+        if required.iter().any(|(_, member)| **member == Member::Absent) {
+            let missing = required.into_iter().filter(|(_, member)| **member == Member::Absent);
+            return Err(Reason::Missing(missing.map(|(name, _)| name).collect()));
         }
-        Ok(Some(at))
+        Ok(Self {
+            service: name("service", &event.service)?,
+            path: text("endpoint", &event.endpoint)?,
+            response_time: response_time(&event.response_time)?,
+            status_code: status_code(&event.status_code)?,
+            at: time(&event.timestamp)?,
+            details: details(event)?,
+        })
     }
 }
 
 /// Why an event is not taken.
-enum Reason {
+#[derive(Debug)]
+pub enum Reason {
+    /// It is something else than an object.
     NotAnObject(&'static str),
+    /// Members that are not there.
     Missing(Vec<&'static str>),
+    /// A member, and what it is instead.
     Wrong(&'static str, &'static str),
+    /// A member that is too long.
     TooLong(&'static str),
+    /// Its time is further from now than this.
     Untimely(Duration),
 }
 
@@ -229,7 +252,7 @@ impl fmt::Display for Reason {
     }
 }
 
-fn required<'a>(name: &'static str, member: &'a Member<'_>) -> Result<&'a str, Reason> {
+fn text<'a>(name: &'static str, member: &'a Member<'_>) -> Result<&'a str, Reason> {
     match member {
         Member::Text(text) if text.len() > MOST_TEXT => Err(Reason::TooLong(name)),
         Member::Text(text) if text.chars().any(char::is_control) => {
@@ -243,8 +266,16 @@ fn required<'a>(name: &'static str, member: &'a Member<'_>) -> Result<&'a str, R
 
 /// A text that is not blank.
 fn name<'a>(name: &'static str, member: &'a Member<'_>) -> Result<&'a str, Reason> {
-    let text = required(name, member)?.trim();
+    let text = text(name, member)?.trim();
     if text.is_empty() { Err(Reason::Wrong(name, "empty")) } else { Ok(text) }
+}
+
+fn time(member: &Member<'_>) -> Result<Option<Timestamp>, Reason> {
+    if *member == Member::Absent {
+        return Ok(None);
+    }
+    let at = text("timestamp", member)?.parse();
+    at.map(Some).map_err(|_| Reason::Wrong("timestamp", "no time such as 2026-11-24T10:00:00Z"))
 }
 
 fn response_time(member: &Member<'_>) -> Result<f64, Reason> {
@@ -270,7 +301,7 @@ fn status_code(member: &Member<'_>) -> Result<u16, Reason> {
 fn details(event: &RawEvent<'_>) -> Result<Option<Box<Details>>, Reason> {
     let optional = |name, member: &Member<'_>| {
         let is_given = *member != Member::Absent;
-        is_given.then(|| required(name, member).map(Box::from)).transpose()
+        is_given.then(|| text(name, member).map(Box::from)).transpose()
     };
     let details = Details {
         method: optional("method", &event.method)?,
