@@ -6,6 +6,8 @@ pub mod beats;
 pub mod configuration;
 pub mod describe;
 pub mod engine;
+pub mod evolution;
+pub mod golden;
 pub mod host;
 mod invariants;
 mod people;

@@ -2,6 +2,7 @@
 
 mod requests;
 mod scenarios;
+mod scenarios_evolution;
 mod schedule;
 mod simulation;
 mod stories;

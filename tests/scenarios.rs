@@ -2,7 +2,6 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test --package tests scenarios` writes the transcripts anew; read the difference.
 
-use std::path::Path;
 use std::time::Duration;
 
 use health_monitor::domain::fleet::PauseKind;
@@ -13,40 +12,14 @@ use health_monitor::domain::policy::{Mode, Policy, ProbeKind};
 use health_monitor::domain::supervisor::{Answer, Event, Resettable};
 use shared::clock::Timestamp;
 use shared::order::{Action, Backend};
+use tests::golden;
 use tests::host::{Behaviour, OnCall, OnRecreate, OnRestart, Reach};
 use tests::told::{OnMessage, channel};
 use tests::world::{Crash, World, follow_dependencies, policy, service_name};
 
 #[test]
 fn every_scenario_gives_its_golden_transcript() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut scripts: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "scenario"));
-    scripts.sort();
-    assert!(!scripts.is_empty());
-    let wrong: Vec<String> = scripts.iter().filter_map(|script| check(script).err()).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-fn check(script: &Path) -> Result<(), String> {
-    let golden = script.with_extension("golden");
-    let transcript = play(&std::fs::read_to_string(script).unwrap());
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &transcript).unwrap();
-    }
-    let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    if transcript == expected {
-        return Ok(());
-    }
-    let line = transcript.lines().zip(expected.lines()).position(|(a, b)| a != b);
-    let line = line.unwrap_or_else(|| transcript.lines().count().min(expected.lines().count()));
-    Err(format!(
-        "{}: line {} differs\n  golden: {}\n  now:    {}",
-        golden.display(),
-        line + 1,
-        expected.lines().nth(line).unwrap_or("(ends)"),
-        transcript.lines().nth(line).unwrap_or("(ends)"),
-    ))
+    golden::check_all("scenarios", play);
 }
 
 /// Plays a script: settings first, then lines of `mm:ss` and what happens.

@@ -125,6 +125,7 @@ impl<'a> Telling<'a> {
             | Fact::RollbackBegun(_)
             | Fact::RollbackFailed(_)
             | Fact::ChangeRolledBack(_)
+            | Fact::PreviousDiscarded(_)
             | Fact::Paused(_)
             | Fact::Resumed => {}
             // There are many, and the summary counts them.

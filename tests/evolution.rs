@@ -1,0 +1,7 @@
+//! A simulated world around the pure core of self-evolution: services that answer and fetch, people, a journal, crashes.
+//!
+//! Time passes only when a script says so.
+
+pub mod describe;
+pub mod traffic;
+pub mod world;
