@@ -87,6 +87,8 @@ impl Evolution {
             onset: None,
             blast_radius: None,
             expires_at: None,
+            load_sensitivity: None,
+            obstacle: None,
             prior_improvement: 0.0,
             status: Status::Applied,
             is_approved: false,
