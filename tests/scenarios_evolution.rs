@@ -88,6 +88,7 @@ fn moment(text: &str) -> Timestamp {
 fn set(mut now: Policy, line: &str) -> Policy {
     match line.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["applies", "by", "itself"] => now.auto_apply = true,
+        ["looks", "back", hours, "hours"] => now.shape.window_hours = number(hours) as u32,
         ["applies", "nothing", "by", "itself"] => now.auto_apply = false,
         ["judges", word] => {
             assert!(JudgedChanges::CHOICES.contains(word), "setting {line}");

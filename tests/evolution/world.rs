@@ -26,10 +26,11 @@ const REVIVED: Duration = Duration::from_secs(20);
 /// A minute.
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// What the daemon does if nothing else is said.
+/// What the daemon does if nothing else is said. Its window is an hour short of the day that a daemon waits for before it
+/// acts by itself, so that scenarios need not be a day long.
 pub fn policy() -> Policy {
     Policy {
-        shape: Shape::default(),
+        shape: Shape { window_hours: 23, ..Shape::default() },
         analysis_interval: Duration::from_secs(3_600),
         threshold: 0.15,
         auto_apply: false,

@@ -286,7 +286,9 @@ fn what_cannot_be_judged_says_why() {
 fn what_it_applies_by_itself_is_delivered_and_found_to_have_changed_nothing() {
     let mut usage = File::default();
     usage.minutes(0..115, "web", 6.0);
-    let (lines, summary) = tried(&usage, &[], &Policy { auto_apply: true, ..policy() });
+    // A window of a day would be waited for until there is one.
+    let shape = Shape { window_hours: 23, ..policy().shape };
+    let (lines, summary) = tried(&usage, &[], &Policy { auto_apply: true, shape, ..policy() });
     let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
     let expected = ["change_applied", "trial_began", "change_judged", "change_rolled_back"];
     assert_eq!(kinds.iter().filter(|kind| expected.contains(kind)).count(), 4, "{kinds:?}");
