@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::platforms::plant::{FAULTS, Fault, Plant, playbook};
 use super::*;
 use crate::domain::change::Phase;
-use crate::domain::judge::Outcome;
+use crate::domain::judge::{Design, Outcome};
 use crate::domain::order::{Order, Stage};
 use crate::domain::recommendation::Status;
 
 /// How long a verdict takes at most: 115 minutes, and one for late reports.
 const LONGEST: Duration = Duration::from_secs(117 * 60);
+/// How long an A/B test takes at most: it settles, two halves of 60 minutes, and what lies between.
+const LONGEST_TEST: Duration = Duration::from_secs(140 * 60);
 const JUDGED: [JudgedChanges; 3] = [JudgedChanges::All, JudgedChanges::Automatic, JudgedChanges::None];
 /// Steps of one life.
 const STEPS: u32 = 100;
@@ -39,9 +41,12 @@ fn ids(daemon: &Daemon) -> Vec<RecommendationId> {
 
 /// An instance of the service fetches what it is told.
 fn fetch(daemon: &mut Daemon, service: &str) {
+    fetch_as(daemon, service, &format!("{service}-1"));
+}
+
+fn fetch_as(daemon: &mut Daemon, service: &str, instance: &str) {
     let version = daemon.core.state.settings.of(service).map_or(0, |settings| settings.version);
-    let event =
-        Event::SettingsFetched { service: service.into(), instance: format!("{service}-1").into(), version };
+    let event = Event::SettingsFetched { service: service.into(), instance: instance.into(), version };
     let decision = daemon.core.handle(event, daemon.now);
     daemon.take(decision);
 }
@@ -122,6 +127,41 @@ fn apply(daemon: &mut Daemon, plant: &mut Plant, id: &RecommendationId, dice: &m
     drop(daemon.begin(id, plant));
 }
 
+/// Two instances of a service, one slower than the other, report which variant they had; a change is tested on half of them.
+fn try_by_halves(daemon: &mut Daemon, service: &str, dice: &mut Dice) {
+    let factor = [0.5, 1.0, 1.4, 2.5][usize::try_from(dice.below(4)).unwrap()];
+    let own = [1.0, 1.0 + dice.below(10) as f64 / 10.0];
+    let seconds = 2.5 + dice.below(30) as f64 / 10.0;
+    for minute in 0..70 + dice.below(60) {
+        if minute == 20 {
+            let found = daemon.analyse().into_iter().find(|one| one.is_like(service, "slow_response"));
+            if let Some(recommendation) = found {
+                drop(daemon.apply(&recommendation.id));
+            }
+        }
+        for (number, own) in own.iter().enumerate() {
+            let name = format!("{service}-{number}");
+            fetch_as(daemon, service, &name);
+            let told = daemon.core.state.settings.of(service).cloned();
+            let variant = told.as_ref().and_then(|told| told.variant_of(&name));
+            let is_on = told.is_some_and(|told| told.told_to(&name, "response-cache").is_some());
+            let seconds =
+                seconds * own * if is_on { factor } else { 1.0 } * (1.0 + (minute % 7) as f64 / 50.0);
+            let event = json!({
+                "service": service, "endpoint": "/lively", "response_time": seconds, "status_code": 200,
+                "variant": variant.unwrap_or_else(|| "default".into())
+            });
+            daemon.report(vec![event; 15]);
+        }
+        daemon.pass(60);
+        if dice.below(40) == 0 {
+            daemon.restart();
+            daemon.pass(0);
+        }
+        check(daemon);
+    }
+}
+
 fn step(daemon: &mut Daemon, plant: &mut Plant, dice: &mut Dice) {
     let service = format!("service-{}", dice.below(4));
     let id = dice.pick(&ids(daemon)).unwrap_or_else(|| RecommendationId::named("none"));
@@ -199,12 +239,26 @@ fn check(daemon: &Daemon) {
         let is_open = state.changes.open().any(|open| open.recommendation_id == change.recommendation_id);
         assert!(!change.phase.is_open() || is_open, "{change:?}");
         let age = daemon.now.since(change.applied_at);
-        assert!(!change.phase.is_unverified() || age <= LONGEST, "open for {age:?}: {change:?}");
+        let longest = if change.ab_test.is_some() { LONGEST_TEST } else { LONGEST };
+        assert!(!change.phase.is_unverified() || age <= longest, "open for {age:?}: {change:?}");
         let is_judged_well =
             change.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Outcome::Better);
         let was_to_go = change.platform.as_ref().is_some_and(|platform| platform.undo.is_some());
         let stays = change.rollback.is_none() && !was_to_go;
         assert_eq!(change.phase == Phase::Kept, is_judged_well && stays, "{change:?}");
+    }
+    for (service, settings) in state.settings.iter() {
+        let tested = state.changes.open_of(service).filter(|open| open.ab_test.is_some());
+        let split = settings.split.as_ref().map(|split| (&split.recommendation_id, Some(split.test)));
+        assert_eq!(
+            split,
+            tested.map(|open| (&open.recommendation_id, open.ab_test)),
+            "{service} is divided while it is tested"
+        );
+        assert_eq!(
+            tested.is_some(),
+            tested.is_some_and(|open| state.variants.treated(&open.recommendation_id).is_some())
+        );
     }
     let services: Vec<_> = state.changes.open().map(|change| &change.baseline.service).collect();
     let distinct: BTreeSet<_> = services.iter().collect();
@@ -268,5 +322,23 @@ fn whatever_happens_what_is_published_is_what_was_applied_and_not_taken_back() {
     assert_eq!(outcomes.len(), 6, "every outcome was seen: {outcomes:?}");
     for phase in ["failed", "rolled_back", "superseded", "unjudged"] {
         assert!(phases.contains(phase), "{phase} was not seen of platforms: {phases:?}");
+    }
+}
+
+#[test]
+fn whatever_happens_during_a_test_on_halves_instances_are_divided_only_while_it_lasts() {
+    let mut outcomes = BTreeSet::new();
+    for seed in 0..6 {
+        let mut daemon = Daemon::new(Policy { judged: JudgedChanges::All, ..policy() });
+        let mut dice = Dice(seed);
+        for number in 0..3 {
+            try_by_halves(&mut daemon, &format!("halved-{number}"), &mut dice);
+        }
+        let verdicts = daemon.core.state.changes.iter().filter_map(|change| change.verdict.as_ref());
+        let of_tests = verdicts.filter(|verdict| verdict.design == Design::AbTest);
+        outcomes.extend(of_tests.map(|verdict| verdict.outcome.as_str()));
+    }
+    for outcome in ["better", "no_gain", "harmful"] {
+        assert!(outcomes.contains(outcome), "{outcome} was not seen: {outcomes:?}");
     }
 }
