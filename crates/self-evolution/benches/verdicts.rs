@@ -1,5 +1,5 @@
 //! How often a verdict on a change is wrong, how often a real gain is found, and what a verdict costs.
-//! `cargo bench --package self-evolution --bench verdicts`
+//! `cargo bench --package self-evolution --bench verdicts`, with `-- ab` for the A/B tests only.
 
 use std::hint::black_box;
 
@@ -22,6 +22,10 @@ const SERVICES: u64 = 10_000;
 
 #[expect(clippy::print_stdout, reason = "the figures are the output")]
 fn main() {
+    if std::env::args().any(|argument| argument == "ab") {
+        print_ab_tests();
+        return;
+    }
     println!(
         "{:>15} {:>9} {:>6} {:>12} {:>12} {:>12} {:>12}",
         "autocorrelation", "deviation", "spikes", "kept, no gain", "false, all", "found, 20 %", "found, 30 %"
