@@ -230,6 +230,8 @@ impl State {
         }
         self.recommendations.change(id, |recommendation| {
             recommendation.becomes(Status::RolledBack, at, rollback.reason.clone());
+            // What a person approved of was this one try.
+            recommendation.is_approved = false;
         });
         self.changes.roll_back(rollback.clone());
     }

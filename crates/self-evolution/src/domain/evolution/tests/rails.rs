@@ -139,6 +139,8 @@ fn what_did_not_help_is_tried_again_after_a_while_and_after_three_times_only_by_
     daemon.send(Event::ApprovalRequested { id: id.clone() });
     assert_eq!(daemon.of("web").status, Status::Applied, "a person may");
     assert_eq!(daemon.core.state.changes.of(&id).unwrap().trigger, Trigger::Automatic);
+    daemon.roll_back(&id).unwrap();
+    assert!(!daemon.of("web").is_approved, "what a person approved of was one try");
 }
 
 #[test]
