@@ -86,7 +86,6 @@ pub(super) async fn settings(
     Query(waiting): Query<Waiting>,
 ) -> Result<Json<SettingsBody>, Problem> {
     let mut feed = api.settings.settings.clone();
-    let version = |settings: &Settings| settings.of(&service).map_or(0, |settings| settings.version);
     if let (Some(after), Some(wait @ 1..)) = (waiting.after, waiting.wait) {
         let Ok(_permit) = api.settings.waiting.try_acquire() else {
             let error = format!("{WAITING} wait for changes, as many as may; ask again later.");
@@ -94,7 +93,8 @@ pub(super) async fn settings(
         };
         let limit = Duration::from_secs(wait.min(MOST_WAIT));
         // Whether something came or not, what is there now is the answer.
-        let _ = tokio::time::timeout(limit, feed.wait_for(|settings| version(settings) > after)).await;
+        let _ =
+            tokio::time::timeout(limit, feed.wait_for(|settings| settings.version(&service) > after)).await;
     }
     let settings = feed.borrow().of(&service).cloned();
     let instance = waiting.instance.unwrap_or_else(|| peer.ip().to_canonical().to_string());

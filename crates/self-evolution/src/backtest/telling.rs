@@ -16,7 +16,7 @@ use crate::domain::evolution::Refusal;
 use crate::domain::fact::Fact;
 use crate::domain::judge::Outcome;
 use crate::domain::playbook::action_of;
-use crate::domain::policy::{JudgedChanges, Policy};
+use crate::domain::policy::Policy;
 use crate::domain::recommendation::{
     Confidence, Evidence, Kind, Priority, Recommendation, RecommendationId, Status,
 };
@@ -228,11 +228,7 @@ impl Settings {
             analysis_bucket_seconds: policy.shape.bucket_seconds,
             optimization_threshold: policy.threshold,
             auto_apply_optimizations: policy.auto_apply,
-            judged_changes: match policy.judged {
-                JudgedChanges::All => "all",
-                JudgedChanges::Automatic => "automatic",
-                JudgedChanges::None => "none",
-            },
+            judged_changes: policy.judged.as_str(),
             ab_tests: if policy.ab_tests { "auto" } else { "never" },
             on_inconclusive: if policy.keep_inconclusive { "keep" } else { "rollback" },
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::change::Trigger;
+use super::change::{Phase, Trigger};
 use super::play::Playbook;
 use super::window::shape::Shape;
 
@@ -49,6 +49,20 @@ impl JudgedChanges {
             "none" => Self::None,
             _ => Self::All,
         }
+    }
+
+    /// Its word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Automatic => "automatic",
+            Self::None => "none",
+        }
+    }
+
+    /// The phase of a change that has just taken effect, wanted by this one.
+    pub fn first_phase(self, trigger: Trigger) -> Phase {
+        if self.includes(trigger) { Phase::Settling } else { Phase::Unjudged }
     }
 
     /// Whether a change that was wanted by this one is judged.

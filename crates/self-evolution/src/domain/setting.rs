@@ -158,6 +158,11 @@ impl Settings {
         self.of(service)?.settings.get(key).map(|setting| &setting.value)
     }
 
+    /// The version of what a service is told; 0 where it never was told anything.
+    pub fn version(&self, service: &str) -> u64 {
+        self.of(service).map_or(0, |settings| settings.version)
+    }
+
     /// Publishes changes for a service from this moment on.
     pub fn publish(
         &mut self,

@@ -161,7 +161,12 @@ impl Case<'_> {
         if let Some(reason) = harm(&before, &after) {
             return Some(self.without_numbers(Outcome::Harmful, format!("harmful: {reason}"), now));
         }
-        let reason = self.another_change().or_else(|| self.silence(&before, now))?;
+        self.is_beyond_judgement(&before, now)
+    }
+
+    /// That nobody can say any more what it does.
+    fn is_beyond_judgement(&self, before: &Sample, now: Timestamp) -> Option<Verdict> {
+        let reason = self.another_change().or_else(|| self.silence(before, now))?;
         Some(self.without_numbers(Outcome::Inconclusive, format!("inconclusive: {reason}"), now))
     }
 

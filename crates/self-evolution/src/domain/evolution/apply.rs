@@ -65,7 +65,7 @@ impl Evolution {
         let recommendation = self.requested(id, now)?;
         let service = &recommendation.target_service;
         let Some(look) = self.inspection(recommendation) else {
-            return Ok(Step::Publish(Box::new(self.change_for(id, trigger, now)?)));
+            return Ok(Step::Publish(Box::new(self.change_for(recommendation, trigger, now)?)));
         };
         match self.state.changes.open_of(service) {
             Some(open) => Err(Refusal::BeingJudged(open.recommendation_id.clone())),
@@ -93,8 +93,12 @@ impl Evolution {
     }
 
     /// The change that publishes what is recommended: from what, to what, and how the service fares without it.
-    fn change_for(&self, id: &RecommendationId, trigger: Trigger, now: Timestamp) -> Result<Change, Refusal> {
-        let recommendation = self.requested(id, now)?;
+    fn change_for(
+        &self,
+        recommendation: &Recommendation,
+        trigger: Trigger,
+        now: Timestamp,
+    ) -> Result<Change, Refusal> {
         let (service, settings) = (&recommendation.target_service, &self.state.settings);
         let changes = changes(recommendation.r#type, service, settings);
         if changes.is_empty() {
@@ -109,12 +113,12 @@ impl Evolution {
             return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
         }
         let action = action_of(recommendation.r#type);
-        let phase = if self.policy.judged.includes(trigger) { Phase::Settling } else { Phase::Unjudged };
+        let phase = self.policy.judged.first_phase(trigger);
         let ab_test = self.ab_test(recommendation, now).filter(|_| phase == Phase::Settling);
         let whom = if ab_test.is_some() { "half of the instances of " } else { "" };
         let details = format!("Published for {whom}{service}: {}", in_words(&changes));
         Ok(Change {
-            recommendation_id: id.clone(),
+            recommendation_id: recommendation.id.clone(),
             recommendation: recommendation.clone(),
             baseline: self.baseline(service, now),
             applied_at: now,
@@ -122,7 +126,7 @@ impl Evolution {
             trigger,
             inverse: changes.iter().rev().map(SettingChange::inverse).collect(),
             changes,
-            version: settings.of(service).map_or(0, |settings| settings.version) + 1,
+            version: settings.version(service) + 1,
             platform: None,
             phase,
             ab_test,

@@ -191,7 +191,7 @@ impl Evolution {
             trigger,
             inverse: changes.iter().rev().map(SettingChange::inverse).collect(),
             changes,
-            version: self.state.settings.of(service).map_or(0, |settings| settings.version),
+            version: self.state.settings.version(service),
             platform: Some(OnPlatform {
                 target: play.target.clone(),
                 order: OrderId::at(now, self.state.totals.begun),
@@ -267,10 +267,7 @@ impl Evolution {
             AfterApply::IsInEffect => {
                 let mut change = change.clone();
                 change.applied_at = now;
-                change.phase = match self.policy.judged.includes(change.trigger) {
-                    true => Phase::Settling,
-                    false => Phase::Unjudged,
-                };
+                change.phase = self.policy.judged.first_phase(change.trigger);
                 if let Some(platform) = &mut change.platform {
                     platform.took_effect = true;
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shared::clock::Timestamp;
 use shared::engine::Decision;
 
-use super::super::change::{Applied, Baseline, Change, Phase, Trigger};
+use super::super::change::{Applied, Change, Trigger};
 use super::super::fact::Fact;
 use super::super::playbook::action_of;
 use super::super::recommend::{MOST_EVIDENCE, identity};
@@ -38,8 +38,6 @@ impl Evolution {
     }
 
     fn made_outside(&self, service: &Arc<str>, kind: Kind, now: Timestamp) -> Change {
-        let within = self.policy.shape.last_hour(now);
-        let metrics = self.state.window.counters_of(service, &within, |_| true).into();
         let is_meant = |r: &&Recommendation| {
             r.status == Status::Pending && r.target_service == *service && r.r#type == kind
         };
@@ -51,7 +49,7 @@ impl Evolution {
         Change {
             recommendation_id: recommendation.id.clone(),
             recommendation,
-            baseline: Baseline { service: Arc::clone(service), timestamp: now, metrics },
+            baseline: self.baseline(service, now),
             applied_at: now,
             result: Applied {
                 success: true,
@@ -61,8 +59,8 @@ impl Evolution {
             trigger,
             changes: Vec::new(),
             inverse: Vec::new(),
-            version: self.state.settings.of(service).map_or(0, |settings| settings.version),
-            phase: if self.policy.judged.includes(trigger) { Phase::Settling } else { Phase::Unjudged },
+            version: self.state.settings.version(service),
+            phase: self.policy.judged.first_phase(trigger),
             platform: None,
             ab_test: None,
             trial: None,

@@ -91,9 +91,7 @@ impl Case<'_> {
         if let Some(reason) = harm_beside(&Crossover { halves: [self.pairs(&so_far, true), Vec::new()] }) {
             return Some(self.without_numbers(Outcome::Harmful, format!("harmful: {reason}"), now));
         }
-        let before = self.before_at_all_endpoints();
-        let reason = self.another_change().or_else(|| self.silence(&before, now))?;
-        Some(self.without_numbers(Outcome::Inconclusive, format!("inconclusive: {reason}"), now))
+        self.is_beyond_judgement(&self.before_at_all_endpoints(), now)
     }
 
     fn is_delivered_to_treated(&self, test: &AbTest, version: u64) -> bool {
