@@ -183,8 +183,10 @@ async fn a_change_is_tested_on_half_of_the_instances_of_stock_providers_and_kept
     let id = analysed(&daemon).await.remove(0);
     daemon.post(&format!("/apply-optimization/{id}")).await;
     let (mut have_had, mut pace) = (std::collections::BTreeSet::new(), QUICKLY);
+    let mut left = 240;
     let judged = loop {
         ticks.tick().await;
+        left -= 1;
         let have_it = live(&mut instances, pace).await;
         let (_, change) = daemon.get(&format!("/changes/{id}")).await;
         if change["phase"] == "verifying" {
@@ -193,6 +195,7 @@ async fn a_change_is_tested_on_half_of_the_instances_of_stock_providers_and_kept
         if change["verdict"] != Value::Null {
             break change;
         }
+        assert!(left > 0, "no verdict after two minutes: {change}");
         have_had.insert(have_it);
     };
     let verdict = &judged["verdict"];

@@ -161,9 +161,13 @@ fn what_those_that_were_to_have_it_never_fetched_was_not_delivered() {
     fleet.live(11, 2.5, 0.5);
     assert_eq!(fleet.daemon.outcome(&id).map(|(outcome, _)| outcome), Some(Outcome::NotDelivered));
     let (mut fleet, id) = Fleet::applied(&ALIKE);
-    while fleet.daemon.change(&id).ab_test.unwrap().swapped.is_none() {
-        fleet.live(1, 2.5, 0.5);
+    let is_swapped = |fleet: &Fleet| fleet.daemon.change(&id).ab_test.unwrap().swapped.is_some();
+    for _ in 0..30 {
+        if !is_swapped(&fleet) {
+            fleet.live(1, 2.5, 0.5);
+        }
     }
+    assert!(is_swapped(&fleet));
     fleet.fetches = false;
     fleet.live(28, 2.5, 0.5);
     let (outcome, reason) = fleet.daemon.outcome(&id).unwrap();
