@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::docker::{self, Container};
@@ -132,6 +132,7 @@ async fn what_fails_together_is_healed_one_at_a_time_and_so_is_what_exceeds_the_
     let held = daemon.guarded_until("budget").await;
     assert_eq!(held["guard_inputs"]["limit"], "failure_domain", "{held:#}");
     assert!(says(&held["reason"], &["same failure domain, rack", "one at a time"]), "{held:#}");
+    the_other_is_ordered(&daemon, &held).await;
     assert_eq!(orders(&file).len(), 1);
 
     let file = folder.path().join("turns");
@@ -141,5 +142,12 @@ async fn what_fails_together_is_healed_one_at_a_time_and_so_is_what_exceeds_the_
     let held = daemon.guarded_until("budget").await;
     assert_eq!(held["guard_inputs"]["limit"], "at_a_time", "{held:#}");
     assert!(says(&held["reason"], &["1 recoveries are under way", "MAX_CONCURRENT_RECOVERIES"]), "{held:#}");
+    the_other_is_ordered(&daemon, &held).await;
     assert_eq!(orders(&file).len(), 1);
+}
+
+/// One of `web` and `db` is held back as soon as the order for the other is on record, which is before it is carried out.
+async fn the_other_is_ordered(daemon: &Daemon, held: &Value) {
+    let other = if held["service"] == "web" { "db" } else { "web" };
+    daemon.recovery_until(other, "its order", |one| one["accepted_at"].is_string()).await;
 }
