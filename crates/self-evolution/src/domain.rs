@@ -3,6 +3,7 @@
 pub mod ab_test;
 pub mod calibration;
 pub mod change;
+pub mod cost;
 pub mod detect;
 pub mod evidence;
 pub mod evolution;
@@ -15,6 +16,7 @@ pub mod pause;
 pub mod play;
 pub mod playbook;
 pub mod policy;
+pub mod prior;
 pub mod rails;
 pub mod recommend;
 pub mod recommendation;

@@ -9,6 +9,7 @@ use shared::order::Target;
 use utoipa::ToSchema;
 
 use crate::domain::change::{Baseline, Change, Rollback};
+use crate::domain::cost::cost;
 use crate::domain::evolution::Refusal;
 use crate::domain::playbook;
 use crate::domain::recommendation::{Recommendation, RecommendationId, Status};
@@ -55,6 +56,11 @@ pub(super) struct RecommendationBody {
     not_executable_because: Option<String>,
     /// Whether it can be taken back now.
     is_revertable: bool,
+    /// What must be so when it is applied; it is looked at then.
+    preconditions: Vec<String>,
+    /// How much more of what the service is given: replicas by number, `cpus` in processors, `memory` in bytes.
+    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
+    cost_delta: BTreeMap<&'static str, f64>,
     /// The platform that applying is aimed at; none where settings are published.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
@@ -85,6 +91,8 @@ impl RecommendationBody {
                 _,
             ) => Some(format!("it is {} already", status.as_str())),
         };
+        let planned = plan.and_then(|plan| plan.as_ref().ok()).filter(|_| status == Status::Pending);
+        let changes = planned.unwrap_or(&recommendation.changes);
         Self {
             phase: match status {
                 Status::Pending if recommendation.is_approved && open.is_none() => "approved",
@@ -98,13 +106,10 @@ impl RecommendationBody {
             not_executable_because: obstacle,
             is_revertable: status == Status::Applied
                 || open.is_some_and(|change| change.undo_due().is_some()),
+            preconditions: playbook::preconditions(changes),
+            cost_delta: cost(changes),
             target: play.map(|play| play.target.clone()),
-            recommendation: match plan {
-                Some(Ok(changes)) if status == Status::Pending => {
-                    Recommendation { changes: changes.clone(), ..recommendation.clone() }
-                }
-                Some(_) | None => recommendation.clone(),
-            },
+            recommendation: Recommendation { changes: changes.clone(), ..recommendation.clone() },
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::judge::{Outcome, Verdict};
+use super::prior::Prior;
 use super::recommendation::Recommendation;
 
 /// So many outcomes that were as expected stand behind a factor before there is any.
@@ -20,7 +21,7 @@ const PRIOR_TRIALS: f64 = 5.0;
 /// Below this belief a person decides.
 const LEAST_BELIEF: f64 = 0.5;
 /// The most that is ever expected to go.
-const MOST_IMPROVEMENT: f64 = 0.95;
+pub(super) const MOST_IMPROVEMENT: f64 = 0.95;
 /// Services whose outcomes are remembered for each detector.
 const MOST_SERVICES: usize = 200;
 
@@ -143,12 +144,14 @@ impl Calibration {
         }
     }
 
-    /// What is expected of a change that this detector asks for, where `prior` is the constant of its kind.
-    pub fn estimate(&self, detector: &str, service: &str, prior: f64) -> Estimate {
+    /// What is expected of a change that this detector asks for, where `prior` is what would be if nothing had been measured.
+    pub fn estimate(&self, detector: &str, service: &str, prior: &Prior) -> Estimate {
+        let Prior { improvement: prior, because } = prior;
         let learnt = self.by_detector.get(detector).filter(|learnt| learnt.all.judged > 0);
         let Some(OfDetector { all, services }) = learnt else {
-            let method = "a constant: no change of this kind has been measured here yet".into();
-            return Estimate { improvement: prior, method };
+            let from = because.as_deref().unwrap_or("a constant");
+            let method = format!("{from}: no change of this kind has been measured here yet");
+            return Estimate { improvement: *prior, method };
         };
         let own = services.get(service).copied().unwrap_or_default();
         // Its own outcomes count once.
@@ -156,8 +159,11 @@ impl Calibration {
         let factor = own.factor(others.factor(1.0)).max(0.0);
         let improvement = (prior * factor).min(MOST_IMPROVEMENT);
         let (judged, of_service) = (all.judged, own.judged);
+        let from = because
+            .as_ref()
+            .map_or_else(|| format!("the constant {prior}"), |own| format!("{prior:.2} by {own}"));
         let method = format!(
-            "the constant {prior}, times {factor:.2}: learnt from {judged} changes of this kind, {of_service} of them of this service"
+            "{from}, times {factor:.2}: learnt from {judged} changes of this kind, {of_service} of them of this service"
         );
         Estimate { improvement, method }
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use shared::clock::Timestamp;
 
-use super::evidence::{Burn, Evidence, Figures, Interval, LoadSensitivity};
+use super::evidence::{Burn, Evidence, Figures, Interval};
 use super::fact::Dropped;
 use super::recommendation::{Kind, Priority};
 use super::statistics::benjamini_hochberg::largest_discovery;
@@ -27,6 +27,7 @@ use super::window::{Key, UNMATCHED};
 pub use error_burn::ErrorBurn;
 use latency_regression::Compared;
 use load::Load;
+pub use load::{Errors, Times, UnderLoad};
 use traffic_change::{Spans, Traffic, TrafficChange};
 
 pub use high_errors::HighErrors;
@@ -93,8 +94,8 @@ pub struct Finding {
     pub last_hour: Counters,
     /// Requests of the whole service in the window.
     pub requests_of_service: u64,
-    /// How the response time of the service goes with its load; none where nobody can say, or it does not matter.
-    pub load: Option<LoadSensitivity>,
+    /// What the load of the service has to do with it; none where nobody can say, or it does not matter.
+    pub under_load: Option<UnderLoad>,
 }
 
 /// What an analysis gives.
@@ -159,12 +160,18 @@ impl Detecting {
             self.endpoint(look, key, &mut whole);
         }
         self.traffic(look, keys, &whole);
-        let load = whole.is_asked_much.then(|| whole.load.sensitivity()).flatten();
+        let times = whole.has(Kind::Scaling).then(|| whole.load.times()).flatten().map(UnderLoad::Times);
+        let errors =
+            whole.has(Kind::Reliability).then(|| whole.load.errors()).flatten().map(UnderLoad::Errors);
         let found = self.detected.findings[first.0..].iter_mut();
         let compared = self.compared[first.1..].iter_mut().filter_map(|(_, finding)| finding.as_mut());
         for finding in found.chain(compared) {
             finding.requests_of_service = whole.requests;
-            finding.load = load.filter(|_| finding.issue.kind == Kind::Scaling);
+            finding.under_load = match finding.issue.kind {
+                Kind::Scaling => times.clone(),
+                Kind::Reliability => errors.clone(),
+                Kind::Performance => None,
+            };
         }
     }
 
@@ -192,7 +199,7 @@ impl Detecting {
             }
             Some(Compared::Tested(p, issue)) => Some((p, issue)),
         };
-        whole.load_of(&seen, found.iter().any(|issue| issue.kind == Kind::Scaling));
+        whole.load_of(&seen, &found);
         self.detected.over.extend(over(&seen, &found));
         self.detected.findings.extend(findings(&seen, found));
         if let Some((p, issue)) = comparison {
@@ -255,7 +262,8 @@ struct Whole {
     /// Requests in the window.
     requests: u64,
     load: Load,
-    is_asked_much: bool,
+    /// What is wrong with it.
+    kinds: Vec<Kind>,
     spans: Option<Spans>,
     traffic: Traffic,
 }
@@ -263,7 +271,7 @@ struct Whole {
 impl Whole {
     fn new(look: &Look) -> Self {
         let (load, spans) = (Load::until(look.now), Spans::of(look));
-        Self { requests: 0, load, is_asked_much: false, spans, traffic: Traffic::default() }
+        Self { requests: 0, load, kinds: Vec::new(), spans, traffic: Traffic::default() }
     }
 
     fn traffic_of(&mut self, seen: &Seen<'_>) {
@@ -273,9 +281,14 @@ impl Whole {
         }
     }
 
-    fn load_of(&mut self, seen: &Seen<'_>, is_asked_much: bool) {
-        self.is_asked_much |= is_asked_much;
-        self.load.add(seen.buckets, is_asked_much);
+    fn load_of(&mut self, seen: &Seen<'_>, found: &[Issue]) {
+        let kinds: Vec<Kind> = found.iter().map(|issue| issue.kind).collect();
+        self.load.add(seen.buckets, &kinds);
+        self.kinds.extend(kinds);
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 }
 
@@ -301,7 +314,7 @@ fn findings(seen: &Seen<'_>, issues: impl IntoIterator<Item = Issue>) -> Vec<Fin
             requests: seen.counters.requests,
             last_hour,
             requests_of_service: 0,
-            load: None,
+            under_load: None,
         }
     };
     issues.into_iter().map(finding).collect()

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use super::recommendation::Kind;
 use super::setting::{SettingChange, Settings};
 
-/// How often a service is to run at least, in the absence of any other word.
-const REPLICAS: u64 = 1;
+/// The setting that says how often a service is to run at least.
+pub(super) const REPLICAS_KEY: &str = "minimum-replicas";
+/// How often that is in the absence of any other word.
+pub(super) const REPLICAS: u64 = 1;
 /// The most replicas that a service is told to run.
 const MOST_REPLICAS: u64 = 100;
 
@@ -31,8 +33,8 @@ pub fn changes(kind: Kind, service: &str, settings: &Settings) -> Vec<SettingCha
         Kind::Performance => vec![("response-cache", json!(true))],
         Kind::Reliability => vec![("retry", json!(true)), ("circuit-breaker", json!(true))],
         Kind::Scaling => {
-            let now = settings.value(service, "minimum-replicas").and_then(Value::as_u64).unwrap_or(REPLICAS);
-            vec![("minimum-replicas", json!((now + 1).min(MOST_REPLICAS)))]
+            let now = settings.value(service, REPLICAS_KEY).and_then(Value::as_u64).unwrap_or(REPLICAS);
+            vec![(REPLICAS_KEY, json!((now + 1).min(MOST_REPLICAS)))]
         }
     };
     let change = |(key, after): (&str, Value)| {
@@ -44,6 +46,15 @@ pub fn changes(kind: Kind, service: &str, settings: &Settings) -> Vec<SettingCha
         })
     };
     wanted.into_iter().filter_map(change).collect()
+}
+
+/// What must be so for changes to be made: that every value is what they say it is before.
+pub fn preconditions(changes: &[SettingChange]) -> Vec<String> {
+    let is = |SettingChange { key, before, .. }: &SettingChange| match before {
+        Some(value) => format!("{key} is {value}"),
+        None => format!("{key} is unset"),
+    };
+    changes.iter().map(is).collect()
 }
 
 /// Changes in words: `response-cache: unset -> true`.

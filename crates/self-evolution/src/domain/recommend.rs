@@ -10,10 +10,11 @@ use std::time::Duration;
 use md5::{Digest, Md5};
 use shared::clock::Timestamp;
 
-use super::detect::Finding;
+use super::detect::{Finding, UnderLoad};
 use super::evidence::{Interval, LoadSensitivity};
 use super::playbook;
 use super::policy::Policy;
+use super::prior::{LEAST_CORRELATION, Prior, SIGNIFICANCE, goes_with_load};
 use super::recommendation::{Confidence, Gain, Kind, Recommendation, RecommendationId, Status};
 use super::state::State;
 use super::window::bucket::Counters;
@@ -23,10 +24,6 @@ use groups::groups;
 pub(super) const MOST_EVIDENCE: usize = 20;
 /// A pending recommendation for which no analysis has found reason for so long is over.
 pub const EXPIRES: Duration = Duration::from_secs(86_400);
-/// How much the response time has to go with the load for more replicas to help, and the chance of an accident that is
-/// accepted.
-const LEAST_CORRELATION: f64 = 0.3;
-const SIGNIFICANCE: f64 = 0.01;
 /// Requests below which the evidence is thin.
 const THIN: u64 = 30;
 
@@ -53,10 +50,9 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
     if issue.prior_improvement < policy.threshold {
         return None;
     }
-    let estimate = calibration.estimate(issue.name, &service, issue.prior_improvement);
     let id = identity(&service, issue.name, now);
     let (confidence, confidence_reason) = confidence(&group);
-    let load_sensitivity = group.iter().find_map(|finding| finding.load);
+    let load_sensitivity = group.iter().find_map(load_sensitivity);
     let known = recommendations.get(&id);
     // It has another identity each day, and what a person has said of it holds all the same.
     let is_approved_of_before = recommendations
@@ -70,6 +66,8 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         None => playbook::changes(issue.kind, &service, settings),
     };
     let changes = settled.map_or_else(wanted, |settled| settled.changes.clone());
+    let prior = Prior::of(&group, &changes);
+    let estimate = calibration.estimate(issue.name, &service, &prior);
     let reach = Reach::of(&group);
     Some(Recommendation {
         id,
@@ -84,7 +82,7 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         onset: group.iter().filter_map(|finding| finding.evidence.onset).min(),
         blast_radius: Some(reach.part),
         expires_at: Some(now + EXPIRES),
-        prior_improvement: issue.prior_improvement,
+        prior_improvement: prior.improvement,
         status: known.map_or(Status::Pending, |known| known.status),
         is_approved: known.map_or(is_approved_of_before, |known| known.is_approved),
         created_at: known.map_or(now, |known| known.created_at),
@@ -101,6 +99,14 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         changes,
         history: known.map(|known| known.history.clone()).unwrap_or_default(),
     })
+}
+
+/// How the response time goes with the load, of what asks for more replicas.
+fn load_sensitivity(finding: &Finding) -> Option<LoadSensitivity> {
+    match &finding.under_load {
+        Some(UnderLoad::Times(times)) => Some(times.sensitivity),
+        Some(UnderLoad::Errors(_)) | None => None,
+    }
 }
 
 /// Which part of the response time would go if what has come on top of it went.
@@ -148,7 +154,7 @@ pub(super) fn identity(service: &str, issue: &str, now: Timestamp) -> Recommenda
 
 fn confidence(group: &[Finding]) -> (Confidence, String) {
     let requests: u64 = group.iter().map(|finding| finding.evidence.now.requests).sum();
-    let first = group.first().map(|finding| (finding.issue.kind, finding.load));
+    let first = group.first().map(|finding| (finding.issue.kind, load_sensitivity(finding)));
     if requests < THIN {
         (Confidence::Low, format!("only {requests} requests were seen; {THIN} say more"))
     } else if let Some((Kind::Scaling, None)) = first {
@@ -165,7 +171,7 @@ fn confidence(group: &[Finding]) -> (Confidence, String) {
 /// Why more replicas would not help.
 fn does_not_mind_load(load: &LoadSensitivity) -> Option<String> {
     let LoadSensitivity { spearman, p, buckets } = *load;
-    (spearman < LEAST_CORRELATION || p >= SIGNIFICANCE).then(|| {
+    (!goes_with_load(load)).then(|| {
         format!(
             "more replicas do not fix a slow dependency: over {buckets} spans answers took no longer when there were more \
              requests (Spearman's correlation {spearman:.2}, p = {p:.2e}, where {LEAST_CORRELATION} and p < {SIGNIFICANCE} are \

@@ -4,6 +4,7 @@
 pub mod autocorrelation;
 pub mod bayes_factor;
 pub mod benjamini_hochberg;
+pub mod isotonic;
 pub mod mann_whitney;
 pub mod pettitt;
 pub mod ranks;

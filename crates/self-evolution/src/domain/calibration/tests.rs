@@ -22,19 +22,20 @@ fn verdict(improvement: f64) -> Verdict {
 impl Calibration {
     /// A change of this service was made that takes away this part of the response time.
     fn see(&mut self, service: &str, improvement: f64) {
-        let expected = self.estimate("slow_response", service, PRIOR).improvement;
+        let expected = self.estimate("slow_response", service, &Prior::constant(PRIOR)).improvement;
         self.learn_from("slow_response", &service.into(), (PRIOR, expected), &verdict(improvement));
     }
 
     fn expected(&self, service: &str) -> f64 {
-        self.estimate("slow_response", service, PRIOR).improvement
+        self.estimate("slow_response", service, &Prior::constant(PRIOR)).improvement
     }
 }
 
 #[test]
 fn without_an_outcome_the_constant_is_expected() {
     let calibration = Calibration::default();
-    let Estimate { improvement, method } = calibration.estimate("slow_response", "web", PRIOR);
+    let Estimate { improvement, method } =
+        calibration.estimate("slow_response", "web", &Prior::constant(PRIOR));
     assert_eq!(improvement, PRIOR);
     assert_eq!(method, "a constant: no change of this kind has been measured here yet");
     assert_eq!(calibration.distrust("slow_response"), None);
@@ -62,9 +63,13 @@ fn a_service_that_is_unlike_the_others_is_known_by_itself() {
         calibration.see("special", 0.7);
     }
     assert!(calibration.expected("special") > calibration.expected("another") + 0.1);
-    let method = calibration.estimate("slow_response", "special", PRIOR).method;
+    let method = calibration.estimate("slow_response", "special", &Prior::constant(PRIOR)).method;
     assert!(method.ends_with("learnt from 12 changes of this kind, 6 of them of this service"), "{method}");
-    assert_eq!(calibration.estimate("high_errors", "special", 0.5).improvement, 0.5, "another kind");
+    assert_eq!(
+        calibration.estimate("high_errors", "special", &Prior::constant(0.5)).improvement,
+        0.5,
+        "another kind"
+    );
 }
 
 #[test]

@@ -66,7 +66,67 @@ fn more_replicas_are_offered_where_answers_take_longer_under_load() {
     let load = found.load_sensitivity.unwrap();
     assert!(load.spearman > 0.9 && load.p < 1e-6 && load.buckets == 120, "{load:?}");
     assert_eq!((found.obstacle.clone(), found.confidence), (None, Confidence::High));
+    // Half of the load for each, and nothing is known of less than ten requests.
+    let took = |load: f64| 0.2 + load / 100.0;
+    let sums = (0..120).map(|minute| (10 + minute * 7 % 11 * 3) as f64);
+    let (now, then) = sums.fold((0.0, 0.0), |(now, then), load| {
+        (now + load * took(load), then + load * took((load / 2.0).max(10.0)))
+    });
+    let relief = 1.0 - then / now;
+    assert!((found.estimated_improvement - relief).abs() < 1e-6, "{} {relief}", found.estimated_improvement);
+    assert_eq!(found.estimated_improvement, found.prior_improvement, "which verdicts are compared with");
+    assert_eq!(
+        found.improvement_method,
+        "the rise of the response time with the load, over 120 spans: with 2 replicas in place of 1 each has 50 % of the \
+         load: no change of this kind has been measured here yet"
+    );
     daemon.apply(&found.id).unwrap();
+}
+
+#[test]
+fn errors_that_come_with_the_load_are_what_is_expected_to_go() {
+    let mut daemon = watching();
+    let of_minute = |minute: usize| 10 + minute * 7 % 11 * 3;
+    // Two in ten answers are errors in quiet minutes, more in busy ones.
+    let errors = |requests: usize| requests / 5 + (requests - 10) / 2;
+    for minute in 0..120 {
+        let requests = of_minute(minute);
+        daemon.see("web", "/x", errors(requests), 0.1, 500);
+        daemon.see("web", "/x", requests - errors(requests), 0.1, 200);
+        daemon.pass(MINUTE);
+    }
+    let found = daemon.analyse().into_iter().find(|one| one.r#type == Kind::Reliability).unwrap();
+    let mut minutes: Vec<usize> = (0..120).map(of_minute).collect();
+    minutes.sort_unstable();
+    let part = |minutes: &[usize]| {
+        minutes.iter().map(|of| errors(*of)).sum::<usize>() as f64 / minutes.iter().sum::<usize>() as f64
+    };
+    let expected = 1.0 - part(&minutes[..24]) / part(&minutes);
+    assert!(
+        (found.estimated_improvement - expected).abs() < 1e-9,
+        "{} {expected}",
+        found.estimated_improvement
+    );
+    assert!(
+        found.improvement_method.starts_with("the errors that come with the load: 23.5 %"),
+        "{}",
+        found.improvement_method
+    );
+    assert_eq!(found.load_sensitivity, None, "that is of response times");
+}
+
+#[test]
+fn of_errors_that_have_nothing_to_do_with_the_load_the_constant_is_expected() {
+    let mut daemon = watching();
+    for minute in 0..120 {
+        let requests = 10 + minute * 7 % 11 * 3;
+        daemon.see("web", "/x", requests / 5, 0.1, 500);
+        daemon.see("web", "/x", requests - requests / 5, 0.1, 200);
+        daemon.pass(MINUTE);
+    }
+    let found = daemon.analyse().into_iter().find(|one| one.r#type == Kind::Reliability).unwrap();
+    assert_eq!(found.estimated_improvement, 0.5);
+    assert_eq!(found.improvement_method, "a constant: no change of this kind has been measured here yet");
 }
 
 #[test]
