@@ -10,9 +10,11 @@ use self_evolution::domain::evolution::Event;
 use self_evolution::domain::judge::Outcome;
 use self_evolution::domain::pause::Pause;
 use self_evolution::domain::policy::{JudgedChanges, Policy};
+use serde_json::Value;
 use shared::clock::Timestamp;
 use tests::evolution::describe;
-use tests::evolution::traffic::Answers;
+use tests::evolution::platform::{Condition, Deed, Plays, playbook, with_doubling};
+use tests::evolution::traffic::{Answers, WithChange};
 use tests::evolution::world::{Crash, MINUTE, World, beginning, policy};
 use tests::golden;
 
@@ -27,7 +29,7 @@ fn every_phase_and_outcome_of_a_change_is_in_a_scenario() {
     let golden = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let golden = golden.filter(|path| path.extension().is_some_and(|extension| extension == "golden"));
     let all: String = golden.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    for phase in Phase::ALL.into_iter().filter(|phase| !is_of_a_platform(*phase)) {
+    for phase in Phase::ALL {
         let shows =
             if phase.as_str() == "verifying" { " trial from " } else { &format!("-> {}", phase.as_str()) };
         assert!(all.contains(shows), "no scenario shows {}", phase.as_str());
@@ -41,27 +43,16 @@ fn every_phase_and_outcome_of_a_change_is_in_a_scenario() {
     }
 }
 
-/// There is no platform in the world of scenarios: what it does is tested beside the core, and by stories.
-fn is_of_a_platform(phase: Phase) -> bool {
-    match phase {
-        Phase::Applying | Phase::RollingBack | Phase::RollbackFailed | Phase::Failed | Phase::Superseded => {
-            true
-        }
-        Phase::Unjudged
-        | Phase::Settling
-        | Phase::Verifying
-        | Phase::Kept
-        | Phase::Inconclusive
-        | Phase::RolledBack => false,
-    }
-}
-
 /// Plays a script: settings first, then lines of `hh:mm` and what happens.
 fn play(script: &str) -> String {
     let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let (settings, events): (Vec<&str>, Vec<&str>) =
         lines.partition(|line| !line.starts_with(|c: char| c.is_ascii_digit()));
-    let mut world = World::new(settings.iter().fold(policy(), |policy, line| set(policy, line)));
+    let (of_platforms, settings): (Vec<&str>, Vec<&str>) =
+        settings.into_iter().partition(|line| line.starts_with("a platform "));
+    let playbook = playbook(&of_platforms.iter().fold(Plays::new(), |plays, line| action(plays, line)));
+    let first = Policy { playbook, ..policy() };
+    let mut world = World::new(settings.iter().fold(first, |policy, line| set(policy, line)));
     for line in events {
         let (at, what) = line.split_once(' ').unwrap_or((line, ""));
         world.run_until(moment(at));
@@ -95,11 +86,32 @@ fn set(mut now: Policy, line: &str) -> Policy {
             now.judged = JudgedChanges::from_word(word);
         }
         ["keeps", "what", "is", "inconclusive"] => now.keep_inconclusive = true,
+        ["tests", "on", "half", "of", "the", "instances"] => now.ab_tests = true,
+        ["tests", "on", "all", "instances", "alone"] => now.ab_tests = false,
         ["threshold", percent, "percent"] => now.threshold = number(percent) / 100.0,
         ["analyses", "every", minutes, "minutes"] => now.analysis_interval = MINUTE.mul_f64(number(minutes)),
         _ => panic!("setting {line}"),
     }
     now
+}
+
+/// An action of a platform: `a platform doubles web`, `… from 2`, `… and keeps what was before`.
+fn action(mut plays: Plays, line: &str) -> Plays {
+    match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["a", "platform", "doubles", service] => with_doubling(&mut plays, service, None, false),
+        ["a", "platform", "doubles", service, "from", size] => {
+            with_doubling(&mut plays, service, Some(self::size(size)), false);
+        }
+        ["a", "platform", "doubles", service, "and", "keeps", "what", "was", "before"] => {
+            with_doubling(&mut plays, service, None, true);
+        }
+        _ => panic!("action {line}"),
+    }
+    plays
+}
+
+fn size(word: &str) -> Value {
+    word.parse::<u64>().unwrap_or_else(|_| panic!("{word} is no size")).into()
 }
 
 fn number(word: &str) -> f64 {
@@ -127,6 +139,10 @@ fn happen(world: &mut World, what: &str) {
             let id = world.recommendation(service, detector, 0);
             ask(world, Event::ApplyRequested { id });
         }
+        ["plan", service, detector] => {
+            let id = world.recommendation(service, detector, 0);
+            ask(world, Event::PlanRequested { id });
+        }
         ["approve", service, detector] => {
             let id = world.recommendation(service, detector, 0);
             ask(world, Event::ApprovalRequested { id });
@@ -146,9 +162,29 @@ fn happen(world: &mut World, what: &str) {
         ["pause"] => pause(world, None),
         ["pause", "until", until] => pause(world, Some(moment(until))),
         ["resume"] => ask(world, Event::ResumeRequested),
+        ["the", "platform", "takes", seconds, "s"] => {
+            world.platform.takes = Duration::from_secs_f64(number(seconds));
+        }
+        ["before", "the", "next", "order", deed @ ..] => {
+            world.platform.before_the_next_order = Some(self::deed(deed));
+        }
+        ["after", "the", "next", "order", deed @ ..] => {
+            world.platform.after_the_next_order = Some(self::deed(deed));
+        }
+        ["the", "platform", ..] | [_, "gets", ..] => world.platform.happen(deed(&words)),
         ["nothing", "more"] => {}
         [service, rest @ ..] => of_service(world, service, rest),
         [] => panic!("an empty event"),
+    }
+}
+
+/// What happens to the platform: `the platform is gone`, `the platform lies`, `web gets 7 by hand`.
+fn deed(words: &[&str]) -> Deed {
+    match words {
+        ["the", "platform", "catches", "up"] => Deed::CatchesUp,
+        ["the", "platform", "is", how] | ["the", "platform", how] => Deed::Becomes(Condition::from_word(how)),
+        [service, "gets", size, "by", "hand"] => Deed::ByHand(World::name(service), self::size(size)),
+        other => panic!("{}", other.join(" ")),
     }
 }
 
@@ -172,18 +208,19 @@ fn of_service(world: &mut World, service: &str, words: &[&str]) {
         ["answers", requests, "a", "minute", "in", seconds, "s", special @ ..] => {
             answers(world, service, number(requests) as u32, number(seconds), special);
         }
-        ["has", instances @ ..] => {
-            let instances = instances.iter().map(|name| (*name).to_owned()).collect();
-            world.instances.insert(service.to_owned(), instances);
+        ["has", instances @ ..] => world.fleet.set(service, instances),
+        ["takes", times, "times", "as", "long", "on", instance] => {
+            world.fleet.slow_down(service, instance, number(times));
         }
-        ["fetches", "nothing"] => drop(world.instances.remove(service)),
+        ["fetches", "nothing"] => world.fleet.fetches_nothing(service),
         other => panic!("{service} {}", other.join(" ")),
     }
 }
 
-/// What is special about answers: `at /cart`, `with 10 % errors`, `swinging by 5 %`, `which are 404`.
+/// What is special about answers: `at /cart`, `with 10 % errors`, `swinging by 5 %`, `which are 404`; and where instances are
+/// told apart `and in 0.5 s with the change`, `and 10 % errors with the change`, `saying no variant`, `on web-1 web-2`.
 fn answers(world: &mut World, service: &str, requests: u32, seconds: f64, special: &[&str]) {
-    let mut answers = Answers { requests, seconds, errors: 0.0, swing: 0.1, status: 200 };
+    let mut answers = Answers { requests, seconds, errors: 0.0, swing: 0.1, status: 200, with_change: None };
     let mut endpoint = "/x";
     let mut rest = special;
     loop {
@@ -205,8 +242,34 @@ fn answers(world: &mut World, service: &str, requests: u32, seconds: f64, specia
                 answers.status = number(status) as u16;
                 rest
             }
-            other => panic!("{service} answers … {}", other.join(" ")),
+            of_instances => with_change(&mut answers, of_instances),
         };
     }
     world.traffic.set(service, endpoint, answers);
+}
+
+/// What is special about instances that are told apart, and what more there is to say.
+fn with_change<'a>(answers: &mut Answers, words: &'a [&'a str]) -> &'a [&'a str] {
+    let (seconds, errors) = (answers.seconds, answers.errors);
+    let as_without = || WithChange { seconds, errors, tells: true, only: Vec::new() };
+    let with = answers.with_change.get_or_insert_with(as_without);
+    match words {
+        ["and", "in", seconds, "s", "with", "the", "change", rest @ ..] => {
+            with.seconds = number(seconds);
+            rest
+        }
+        ["and", percent, "%", "errors", "with", "the", "change", rest @ ..] => {
+            with.errors = number(percent) / 100.0;
+            rest
+        }
+        ["saying", "no", "variant", rest @ ..] => {
+            with.tells = false;
+            rest
+        }
+        ["on", instances @ ..] => {
+            with.only = instances.iter().map(|name| (*name).to_owned()).collect();
+            &[]
+        }
+        other => panic!("answers … {}", other.join(" ")),
+    }
 }

@@ -50,25 +50,23 @@ impl Told {
                 }
                 line
             }
-            Fact::ChangeApplied(change) => applied(change),
-            Fact::ChangeBegun(change) => {
-                format!("{} a platform is told: {}", change.baseline.service, change.result.details)
-            }
+            Fact::ChangeApplied(change) | Fact::ChangeBegun(change) => applied(change),
             Fact::ChangeEnded(ended) => {
-                format!("{} {}: {}", ended.service, ended.phase.as_str(), ended.reason)
+                format!("{} ended -> {}: {}", ended.service, ended.phase.as_str(), ended.reason)
             }
             Fact::ArmsSwapped { service, trial, .. } => {
                 format!("{service} halves change places until {}", moment(trial.until))
             }
             Fact::RollbackBegun(undoing) => {
-                format!("{} is to be taken back: {}", undoing.service, undoing.undo.reason)
+                let by = by(undoing.undo.trigger);
+                format!("{} to be taken back {by} -> rolling_back: {}", undoing.service, undoing.undo.reason)
             }
             Fact::PreviousDiscarded(discarded) => {
                 format!("{} what was before is discarded", discarded.service)
             }
             Fact::RollbackFailed(undoing) => {
-                let reason = undoing.undo.failure.as_deref().unwrap_or_default();
-                format!("{} could not be taken back: {reason}", undoing.service)
+                let (reason, due) = (undoing.undo.failure.as_deref().unwrap_or_default(), undoing.undo.due);
+                format!("{} -> rollback_failed: {reason}; next try at {}", undoing.service, moment(due))
             }
             Fact::TrialBegan { service, trial, .. } => {
                 format!("{service} trial from {} until {}", moment(trial.since), moment(trial.until))
@@ -140,7 +138,7 @@ pub fn answer(answer: Option<&Answer>) -> String {
         Some(Answer::Analysing(run)) => format!("analysis {run}"),
         Some(Answer::InspectFirst(_)) => "a platform is looked at first".into(),
         Some(Answer::Planned(change)) => format!("would be: {}", change.result.details),
-        Some(Answer::Begun(change)) => format!("begun, {}", change.phase.as_str()),
+        Some(Answer::Begun(_)) => "begun".into(),
         Some(Answer::Applied(change)) => format!("applied, {}", change.phase.as_str()),
         Some(Answer::RolledBack(_)) => "taken back".into(),
         Some(Answer::Recommendation(recommendation)) => recommendation.status.as_str().to_owned(),

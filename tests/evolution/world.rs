@@ -1,13 +1,14 @@
 //! The world: a clock, a daemon that may be away, its journal, and who talks to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self_evolution::domain::change::Phase;
+use self_evolution::domain::change::{Phase, Trigger};
 use self_evolution::domain::detect::detect;
-use self_evolution::domain::evolution::{Answer, Event, Evolution, Work};
+use self_evolution::domain::evolution::{Aim, Answer, Event, Evolution, Work};
 use self_evolution::domain::fact::Fact;
+use self_evolution::domain::order::Order;
 use self_evolution::domain::play::Playbook;
 use self_evolution::domain::policy::{JudgedChanges, Policy};
 use self_evolution::domain::recommendation::RecommendationId;
@@ -17,6 +18,8 @@ use shared::clock::Timestamp;
 use shared::engine::{Decider, Decision};
 
 use super::describe;
+use super::fleet::Fleet;
+use super::platform::Platform;
 use super::traffic::Traffic;
 
 /// Traffic of a minute is reported in its midst.
@@ -60,8 +63,9 @@ pub struct World {
     pub now: Timestamp,
     pub policy: Policy,
     pub traffic: Traffic,
-    /// The instances of each service that fetch what it is told.
-    pub instances: BTreeMap<String, Vec<String>>,
+    /// The instances of each service.
+    pub fleet: Fleet,
+    pub platform: Platform,
     /// The process dies at the next record of a fact of this type.
     pub crash: Option<(Crash, String)>,
     pub transcript: Vec<String>,
@@ -80,7 +84,8 @@ impl World {
             now: beginning(),
             policy,
             traffic: Traffic::default(),
-            instances: BTreeMap::new(),
+            fleet: Fleet::default(),
+            platform: Platform::default(),
             crash: None,
             transcript: Vec::new(),
             daemon: None,
@@ -111,10 +116,12 @@ impl World {
         self.carry_out();
     }
 
-    /// The process dies.
+    /// The process dies, and nobody starts it again by himself.
     pub fn kill(&mut self) {
         self.daemon = None;
+        self.revives = None;
         self.work.clear();
+        self.platform.lose_answers();
     }
 
     /// Time passes: services answer and fetch, and what is due is done.
@@ -123,8 +130,8 @@ impl World {
             let minute = self.minute(self.now);
             let report = minute + if self.now < minute + REPORTED { REPORTED } else { MINUTE + REPORTED };
             let due = self.daemon.as_ref().and_then(Decider::next_wakeup);
-            let next =
-                due.into_iter().chain(self.revives).map(|due| due.max(self.now)).fold(report, Timestamp::min);
+            let others = due.into_iter().chain(self.revives).chain(self.platform.next_answer());
+            let next = others.map(|due| due.max(self.now)).fold(report, Timestamp::min);
             if next > until {
                 self.now = self.now.max(until);
                 return;
@@ -153,19 +160,24 @@ impl World {
 
     /// Everybody fetches what is new, and what was answered is reported.
     fn minute_passes(&mut self) {
-        let instances = self.instances.clone();
-        for (service, instances) in &instances {
-            for instance in instances {
-                let Some(daemon) = &mut self.daemon else { return };
-                let version = daemon.state().settings.of(service).map_or(0, |settings| settings.version);
-                let (service, instance) = (service.as_str().into(), instance.as_str().into());
-                let event = Event::SettingsFetched { service, instance, version };
-                let decision = daemon.handle(event, self.now);
-                self.take(decision);
+        for (service, instance) in self.fleet.fetching() {
+            let Some(daemon) = &mut self.daemon else { return };
+            let told = daemon.state().settings.of(&service).cloned();
+            let version = told.as_ref().map_or(0, |settings| settings.version);
+            let event = Event::SettingsFetched {
+                service: service.as_str().into(),
+                instance: instance.as_str().into(),
+                version,
+            };
+            let decision = daemon.handle(event, self.now);
+            self.take(decision);
+            let news = self.fleet.was_told(&service, &instance, told.as_deref());
+            if let Some(has_it) = news.filter(|_| self.traffic.tells_variants(&service)) {
+                self.say(&format!("{instance} {} the change", if has_it { "has" } else { "no longer has" }));
             }
         }
         let mut reporting = Reporting::new(self.now, self.policy.shape.tolerance());
-        self.traffic.report(self.now.since(beginning()).as_secs() / 60, &mut reporting);
+        self.traffic.report(self.now.since(beginning()).as_secs() / 60, &self.fleet, &mut reporting);
         if !reporting.is_empty() {
             let report = reporting.finish();
             assert_eq!(report.rejected, 0, "{:?}", report.rejections);
@@ -173,10 +185,22 @@ impl World {
         }
     }
 
-    /// Something happens to the daemon; none where it does not answer.
+    /// Something happens to the daemon; none where it does not answer. Where a platform is to be looked at first, whoever
+    /// asked does that.
     pub fn send(&mut self, event: Event) -> Option<Answer> {
+        let aim = match &event {
+            Event::PlanRequested { .. } => Aim::Plan,
+            _ => Aim::Apply(Trigger::Manual),
+        };
         let decision = self.daemon.as_mut()?.handle(event, self.now);
-        let answer = self.take(decision);
+        let answer = match self.take(decision) {
+            Some(Answer::InspectFirst(look)) => {
+                let sight = self.platform.see(&look.service);
+                let decision = self.daemon.as_mut()?.handle(Event::Inspected { look, aim, sight }, self.now);
+                self.take(decision)
+            }
+            answer => answer,
+        };
         self.carry_out();
         answer
     }
@@ -220,17 +244,38 @@ impl World {
         }
     }
 
-    /// Work takes no time.
+    /// Work takes no time, except for what a platform takes its time for.
     fn carry_out(&mut self) {
-        while let Some(work) = self.work.pop_front() {
-            let event = match work {
-                Work::Analyse { run, look } => Event::Analysed { run, detected: detect(&look) },
-                Work::Inspect { .. } | Work::Carry(_) => panic!("there is no platform in this world"),
-            };
+        while let Some(event) = self.next_result() {
             let Some(daemon) = &mut self.daemon else { return };
             let decision = daemon.handle(event, self.now);
             self.take(decision);
         }
+    }
+
+    /// What comes of the work that is to be done, and of orders that a platform has dealt with by now.
+    fn next_result(&mut self) -> Option<Event> {
+        while let Some(work) = self.work.pop_front() {
+            match work {
+                Work::Analyse { run, look } => return Some(Event::Analysed { run, detected: detect(&look) }),
+                Work::Inspect { look, aim } => {
+                    let sight = self.platform.see(&look.service);
+                    return Some(Event::Inspected { look, aim, sight });
+                }
+                Work::Carry(order) => self.hand_over(&order),
+            }
+        }
+        self.platform.answer(self.now).map(|carried| Event::Carried(Box::new(carried)))
+    }
+
+    /// Gives an order to the platform. It has to be on record by then.
+    fn hand_over(&mut self, order: &Order) {
+        let begun =
+            format!("{{\"type\":\"change_begun\",\"recommendation_id\":\"{}\"", order.recommendation_id);
+        let is_it = |fact: &str| fact.starts_with(&begun) && fact.contains(&order.change.to_string());
+        assert!(self.journal.iter().any(|(_, fact)| is_it(fact)), "not on record: {order:?}");
+        let does = self.platform.take(order, self.now);
+        self.say(&does);
     }
 
     /// The newest recommendation for a service because of an issue, or one that so many are newer than.
@@ -277,7 +322,7 @@ impl World {
             let values = if values.is_empty() { "nothing".to_owned() } else { values.join(", ") };
             format!("{service} is told {values}")
         });
-        all.collect()
+        all.chain(self.platform.sizes()).collect()
     }
 
     /// A name as the core has it.

@@ -276,10 +276,10 @@ impl Evolution {
             }
             AfterApply::Failed(reason) => self.end(decision, change, Phase::Failed, reason, now),
             AfterApply::Superseded(reason) => self.end(decision, change, Phase::Superseded, reason, now),
-            // What comes late has come by then.
+            // What comes late has come by then. Nobody has asked for the way back, whoever has asked for the change.
             AfterApply::TakeBack(reason) => {
                 let due = now + self.pause_after(1);
-                self.begin_rollback(decision, change, (reason, change.trigger), due, now);
+                self.begin_rollback(decision, change, (reason, Trigger::Automatic), due, now);
             }
         }
     }
