@@ -24,6 +24,7 @@ mod network;
 mod notifications;
 mod operator_stop;
 mod probes;
+mod prometheus;
 mod receivers;
 mod recreation;
 mod relay;

@@ -157,6 +157,31 @@ fn the_documentation_lists_every_metric_and_no_other() {
 }
 
 #[test]
+fn alert_rules_and_dashboards_name_only_metrics_that_there_are() {
+    let known: BTreeSet<&str> =
+        health_monitor::metrics::NAMES.into_iter().chain(self_evolution::metrics::NAMES).collect();
+    let is_metric = |word: &&str| {
+        ["health_monitor_", "self_evolution_", "http_server_"].iter().any(|prefix| word.starts_with(prefix))
+    };
+    let files = [
+        "prometheus/rules.yml",
+        "prometheus/rules_test.yml",
+        "grafana/health-monitor.json",
+        "grafana/self-evolution.json",
+    ];
+    for file in files {
+        let text = document(file);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let named: BTreeSet<&str> = words.filter(is_metric).collect();
+        assert!(named.len() > 5, "{file}: {named:?}");
+        for name in named {
+            let parts = ["_bucket", "_count", "_sum"].iter().find_map(|part| name.strip_suffix(part));
+            assert!(known.contains(name) || parts.is_some_and(|name| known.contains(name)), "{file}: {name}");
+        }
+    }
+}
+
+#[test]
 fn every_decision_record_says_what_why_and_at_what_cost() {
     for entry in fs::read_dir(root().join("docs/decisions")).unwrap() {
         let path = entry.unwrap().path();

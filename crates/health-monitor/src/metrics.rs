@@ -19,7 +19,7 @@ use shared::engine::Handle;
 use shared::http::metrics::{counter, counters, gauge, gauges};
 use shared::order::Action;
 
-use crate::domain::recovery::Guard;
+use crate::domain::recovery::{Guard, Outcome};
 use crate::domain::supervisor::Supervisor;
 
 /// Every metric of the daemon, as `/metrics` names it.
@@ -108,11 +108,13 @@ impl Collector for ViewCollector {
         let help = "Finished recoveries by action and outcome";
         let mut family =
             encoder.encode_descriptor("health_monitor_healing_actions", help, None, MetricType::Counter)?;
-        for (action, by_outcome) in &totals.outcomes {
-            for (outcome, number) in by_outcome {
-                let labels = [("action", action.as_str()), ("outcome", outcome.as_str())];
-                ConstCounter::new(*number).encode(family.encode_family(&labels)?)?;
-            }
+        // Also those that have not come yet: the step from nothing to the first one would be no increase.
+        for (action, outcome) in
+            Action::ALL.into_iter().flat_map(|a| Outcome::ALL.map(|outcome| (a, outcome)))
+        {
+            let number = totals.outcomes.get(&action).and_then(|by_outcome| by_outcome.get(&outcome));
+            let labels = [("action", action.as_str()), ("outcome", outcome.as_str())];
+            ConstCounter::new(number.copied().unwrap_or(0)).encode(family.encode_family(&labels)?)?;
         }
         let guards = Guard::ALL.map(|g| (g.as_str(), totals.suppressed.get(&g).copied().unwrap_or(0)));
         let help = "Recoveries held back by reason";
