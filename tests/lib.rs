@@ -10,6 +10,7 @@ pub mod evolution;
 pub mod golden;
 pub mod host;
 mod invariants;
+pub mod kibana;
 mod people;
 mod replay;
 mod senses;

@@ -8,6 +8,7 @@ mod configuration;
 mod containers;
 mod crashes;
 mod daemon;
+mod dashboards;
 mod docker;
 mod events;
 mod evidence;

@@ -7,7 +7,7 @@ mod contract;
 mod crashes;
 mod hostile;
 mod ingest;
-mod judging;
+pub(super) mod judging;
 mod platforms;
 mod settings;
 mod shipping;
@@ -22,22 +22,22 @@ async fn started(configuration: &str) -> Daemon {
     Daemon::evolution(&format!("elasticsearch_enabled: false\n{configuration}"), &[]).await
 }
 
-fn event(service: &str, endpoint: &str, response_time: f64, status_code: u16) -> Value {
+pub(super) fn event(service: &str, endpoint: &str, response_time: f64, status_code: u16) -> Value {
     json!({"service": service, "endpoint": endpoint, "response_time": response_time, "status_code": status_code})
 }
 
 /// So many of the same.
-fn events(number: usize, of: &Value) -> Value {
+pub(super) fn events(number: usize, of: &Value) -> Value {
     Value::Array(vec![of.clone(); number])
 }
 
-async fn report(daemon: &Daemon, usage: &Value) {
+pub(super) async fn report(daemon: &Daemon, usage: &Value) {
     let (status, answer) = daemon.post_json("/collect-usage", usage).await;
     assert_eq!(status, 200, "{answer}");
 }
 
 /// The identities of what an analysis recommends.
-async fn analysed(daemon: &Daemon) -> Vec<String> {
+pub(super) async fn analysed(daemon: &Daemon) -> Vec<String> {
     let (status, answer) = daemon.post("/analyze").await;
     assert_eq!(status, 200, "{answer}");
     let found = answer["recommendations"].as_array().unwrap();

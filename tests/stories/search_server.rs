@@ -283,10 +283,14 @@ impl SearchServer {
         answer
     }
 
+    /// Lets searches see everything that arrived under a name.
+    pub(super) async fn refresh(&self, name: &str) {
+        self.request(reqwest::Method::POST, &format!("/{name}/_refresh"), None).await.unwrap();
+    }
+
     /// Index, identity and content of every document under a name, which must be fewer than a search gives at most.
     pub(super) async fn documents(&self, name: &str) -> Vec<(String, String, Value)> {
-        let refresh = format!("/{name}/_refresh");
-        self.request(reqwest::Method::POST, &refresh, None).await.unwrap();
+        self.refresh(name).await;
         let found = self.post(&format!("/{name}/_search?size=10000"), &json!({"sort": ["_doc"]})).await;
         let hits = found["hits"]["hits"].as_array().unwrap();
         assert!(hits.len() < 10_000, "more documents than one search gives");

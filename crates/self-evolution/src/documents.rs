@@ -23,8 +23,8 @@ const EVENTS: &str = "self-evolution-events";
 
 /// The streams that facts are shipped into.
 pub const STREAMS: [Stream; 3] = [
-    Stream { name: USAGE, properties: fields::usage, version: 1 },
-    Stream { name: OPTIMIZATIONS, properties: fields::optimizations, version: 2 },
+    Stream { name: USAGE, properties: fields::usage, version: 2 },
+    Stream { name: OPTIMIZATIONS, properties: fields::optimizations, version: 3 },
     Stream { name: EVENTS, properties: fields::events, version: 1 },
 ];
 
@@ -67,6 +67,7 @@ fn usage(id: &str, recorded_at: Timestamp, recorded: &UsageRecorded) -> serde_js
             response_time: event.response_time,
             status_code: event.status_code,
             is_error,
+            errors: is_error.into(),
             details,
         };
         documents.push(Document {
@@ -100,6 +101,8 @@ struct UsageDocument<'a> {
     response_time: f64,
     status_code: u16,
     is_error: bool,
+    /// The same as a number: what charts take means of.
+    errors: u8,
     #[serde(flatten)]
     details: Option<&'a Details>,
 }
@@ -168,7 +171,7 @@ fn rolled_back(
 
 fn judged(
     at: Timestamp,
-    Judged { recommendation_id, service, verdict, phase }: &Judged,
+    Judged { recommendation_id, service, verdict, phase, kind, estimated_improvement }: &Judged,
 ) -> serde_json::Result<Value> {
     let outcome = match phase {
         Phase::Kept => "success",
@@ -188,9 +191,13 @@ fn judged(
     head.with(json!({
         "action": "verdict",
         "service": service,
-        "recommendation": {"id": recommendation_id},
+        "recommendation": {
+            "id": recommendation_id, "type": kind, "target_service": service,
+            "estimated_improvement": estimated_improvement
+        },
         "verdict": verdict,
         "phase": phase,
+        "estimated_improvement_percent": estimated_improvement.map(percent),
         "measured_improvement_percent": verdict.comparison.map(|numbers| percent(numbers.improvement)),
         "reason": verdict.reason,
     }))

@@ -9,11 +9,11 @@ use super::{analysed, event, events, report, started};
 use crate::stories::daemon::Daemon;
 
 /// Buckets of a second, so that a verdict takes less than a minute.
-const QUICKLY: &str = "analysis_bucket_seconds: 1\nanalysis_interval: 3600\n";
+pub(in crate::stories) const QUICKLY: &str = "analysis_bucket_seconds: 1\nanalysis_interval: 3600\n";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A service that answers 20 requests a second, as slowly as its settings let it.
-struct Service<'a> {
+pub(in crate::stories) struct Service<'a> {
     daemon: &'a Daemon,
     ticks: Interval,
     /// Seconds with the cache.
@@ -23,7 +23,7 @@ struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    fn new(daemon: &'a Daemon, cached: f64, failing: usize) -> Self {
+    pub(in crate::stories) fn new(daemon: &'a Daemon, cached: f64, failing: usize) -> Self {
         let mut ticks = tokio::time::interval(Duration::from_millis(500));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { daemon, ticks, cached, failing }
@@ -46,7 +46,11 @@ impl<'a> Service<'a> {
     }
 
     /// Lives until the change has come so far.
-    async fn live_until(&mut self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(in crate::stories) async fn live_until(
+        &mut self,
+        id: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let began = Instant::now();
         loop {
             self.live().await;
@@ -59,7 +63,7 @@ impl<'a> Service<'a> {
     }
 
     /// Lives for 25 seconds without a cache, and then gets one.
-    async fn gets_a_cache(&mut self) -> String {
+    pub(in crate::stories) async fn gets_a_cache(&mut self) -> String {
         for _ in 0..50 {
             self.live().await;
         }

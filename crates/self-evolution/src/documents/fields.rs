@@ -10,6 +10,7 @@ pub(super) fn usage() -> Value {
         "response_time": number(),
         "status_code": count(),
         "is_error": flag(),
+        "errors": count(),
         "method": keyword(),
         "event_id": keyword(),
         "trace_id": keyword(),
@@ -30,6 +31,11 @@ pub(super) fn optimizations() -> Value {
     let metrics = json!({"properties": {
         "avg_response_time": number(), "error_rate": number(), "throughput": count()
     }});
+    let comparison = json!({"properties": {
+        "improvement": number(), "mean_before": number(), "mean_after": number(),
+        "error_rate_before": number(), "error_rate_after": number(),
+        "requests_before": count(), "requests_after": count()
+    }});
     with(json!({
         "action": keyword(),
         "trigger": keyword(),
@@ -38,7 +44,9 @@ pub(super) fn optimizations() -> Value {
         "estimated_improvement_percent": number(),
         "measured_improvement_percent": number(),
         "phase": keyword(),
-        "verdict": {"properties": {"outcome": keyword(), "objective": keyword()}},
+        "verdict": {"properties": {
+            "outcome": keyword(), "objective": keyword(), "comparison": comparison
+        }},
         "recommendation": recommendation(),
         "result": {"properties": {"success": flag(), "action": keyword(), "details": text()}},
         "baseline": {"properties": {"service": keyword(), "timestamp": date(), "metrics": metrics}}

@@ -34,6 +34,7 @@ fn each_reported_event_is_one_document_with_an_identity_of_its_own() {
         ("response_time", json!(2.5)),
         ("status_code", json!(503)),
         ("is_error", json!(true)),
+        ("errors", json!(1)),
         ("trace_id", json!("t1")),
         ("@timestamp", json!("2026-11-24T09:59:00.000000Z")),
         ("timestamp", json!("2026-11-24T09:59:00.000000Z")),
@@ -90,4 +91,32 @@ fn a_verdict_is_a_document_beside_changes_and_rollbacks() {
             (&json!("better"), &json!(outcome))
         );
     }
+}
+
+#[test]
+fn a_verdict_tells_what_was_expected_beside_what_was_measured() {
+    let comparison = json!({
+        "buckets_before": 20, "buckets_after": 20, "requests_before": 400, "requests_after": 400,
+        "mean_before": 2.5, "mean_after": 0.5, "error_rate_before": 0.0, "error_rate_after": 0.0,
+        "improvement": 0.8, "improvement_low": 0.7, "improvement_high": 0.9, "p_better": 0.001, "p_worse": 1.0,
+        "autocorrelation": 0.0, "variance_inflation": 1.0, "load_ratio": 1.0
+    });
+    let mut fact = json!({
+        "type": "change_judged", "recommendation_id": "abc", "service": "web", "phase": "kept",
+        "kind": "performance", "estimated_improvement": 0.3,
+        "verdict": {
+            "outcome": "better", "reason": "because", "judged_at": "2026-11-24T10:00:00Z",
+            "objective": "response_time", "comparison": comparison, "surroundings": null,
+            "significance": 0.01, "least_improvement": 0.15
+        }
+    });
+    let (_, _, body) = bodies(&line(fact.clone())).remove(0);
+    assert_eq!(body["estimated_improvement_percent"], 30.0);
+    assert_eq!(body["measured_improvement_percent"], 80.0);
+    assert_eq!(body["recommendation"]["type"], "performance");
+    assert_eq!(body["verdict"]["comparison"]["mean_after"], 0.5);
+    // An older version did not record it.
+    fact.as_object_mut().unwrap().retain(|member, _| member != "kind" && member != "estimated_improvement");
+    let (_, _, body) = bodies(&line(fact)).remove(0);
+    assert_eq!(body["estimated_improvement_percent"], Value::Null);
 }

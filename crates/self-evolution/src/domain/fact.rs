@@ -10,7 +10,7 @@ use super::change::{Change, Phase, Rollback, Trial};
 use super::judge::Verdict;
 use super::on_platform::{Discarded, Ended, Undoing};
 use super::pause::Pause;
-use super::recommendation::{Recommendation, RecommendationId};
+use super::recommendation::{Kind, Recommendation, RecommendationId};
 use super::usage::report::Details;
 use super::window::shape::Shape;
 
@@ -126,6 +126,12 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What becomes of it; where it is taken back, the rollback is the next fact.
     pub phase: Phase,
+    /// What kind of recommendation it carried out; none in what older versions recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Which part of the trouble was expected to go, from 0 to 1; none in what older versions recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_improvement: Option<f64>,
 }
 
 /// What an analysis gave.

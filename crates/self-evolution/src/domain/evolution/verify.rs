@@ -132,6 +132,8 @@ impl Evolution {
             service: change.baseline.service.clone(),
             verdict,
             phase,
+            kind: Some(change.recommendation.r#type),
+            estimated_improvement: Some(change.recommendation.estimated_improvement),
         };
         self.record(decision, now, Fact::ChangeJudged(Box::new(judged)));
     }
