@@ -10,6 +10,7 @@ use self_evolution::domain::evolution::Event;
 use self_evolution::domain::judge::Outcome;
 use self_evolution::domain::pause::Pause;
 use self_evolution::domain::policy::{JudgedChanges, Policy};
+use self_evolution::domain::recommendation::Kind;
 use serde_json::Value;
 use shared::clock::Timestamp;
 use tests::evolution::describe;
@@ -162,6 +163,11 @@ fn happen(world: &mut World, what: &str) {
         ["pause"] => pause(world, None),
         ["pause", "until", until] => pause(world, Some(moment(until))),
         ["resume"] => ask(world, Event::ResumeRequested),
+        ["others", "change", "the", kind, "of", service] => {
+            let kind = Kind::ALL.into_iter().find(|one| one.as_str() == *kind);
+            let kind = kind.unwrap_or_else(|| panic!("{what}: there is no such kind"));
+            ask(world, Event::ChangedOutside { service: World::name(service), kind });
+        }
         ["the", "platform", "takes", seconds, "s"] => {
             world.platform.takes = Duration::from_secs_f64(number(seconds));
         }
@@ -183,6 +189,9 @@ fn deed(words: &[&str]) -> Deed {
     match words {
         ["the", "platform", "catches", "up"] => Deed::CatchesUp,
         ["the", "platform", "is", how] | ["the", "platform", how] => Deed::Becomes(Condition::from_word(how)),
+        [service, "gets", size, "by", "hand", "on", "one", "instance"] => {
+            Deed::OneByHand(World::name(service), self::size(size))
+        }
         [service, "gets", size, "by", "hand"] => Deed::ByHand(World::name(service), self::size(size)),
         other => panic!("{}", other.join(" ")),
     }
@@ -212,7 +221,8 @@ fn of_service(world: &mut World, service: &str, words: &[&str]) {
         ["takes", times, "times", "as", "long", "on", instance] => {
             world.fleet.slow_down(service, instance, number(times));
         }
-        ["fetches", "nothing"] => world.fleet.fetches_nothing(service),
+        ["fetches", "nothing"] => world.fleet.fetches_nothing(service, &[]),
+        ["fetches", "nothing", "on", instances @ ..] => world.fleet.fetches_nothing(service, instances),
         other => panic!("{service} {}", other.join(" ")),
     }
 }

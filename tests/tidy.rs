@@ -238,3 +238,70 @@ fn every_guard_is_explained_and_has_a_scenario_and_a_story() {
         assert!(api.contains(&format!("`{guard}`")), "docs/api.md does not explain {guard}");
     }
 }
+
+#[test]
+fn every_rail_of_self_evolution_is_in_the_table_and_has_a_scenario() {
+    let (page, core) = (document("rails.md"), root().join("crates/self-evolution/src/domain"));
+    let scenarios = root().join("tests/scenarios-evolution");
+    let mut held = BTreeSet::new();
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(|cell| cell.trim()).collect();
+        let [rail, place, scenario] = cells[..] else { panic!("{row}") };
+        let (place, scenario) = (place.trim_matches('`'), scenario.trim_matches('`'));
+        let golden = fs::read_to_string(scenarios.join(format!("{scenario}.golden")));
+        let golden = golden.unwrap_or_else(|_| panic!("{rail}: no scenario {scenario}"));
+        match place.split_once(": ") {
+            Some((file, name)) => {
+                let text =
+                    fs::read_to_string(core.join(file)).unwrap_or_else(|_| panic!("{rail}: no {file}"));
+                let is_there = ["fn", "const"].iter().any(|word| {
+                    let named = format!("{word} {name}");
+                    text.match_indices(&named)
+                        .any(|(at, _)| !text[at + named.len()..].starts_with(is_of_a_name))
+                });
+                assert!(is_there, "{rail}: {file} has no {name}");
+                held.insert(place.to_owned());
+            }
+            None => {
+                let shows = match place {
+                    "verifying" => " trial from ",
+                    "rolled_back" => " taken back by ",
+                    other => &format!("-> {other}"),
+                };
+                assert!(golden.contains(shows), "{rail} -> {place}: {scenario} does not show it");
+            }
+        }
+    }
+    for rail in rails(&core) {
+        assert!(held.contains(&rail), "docs/rails.md does not have {rail}");
+    }
+}
+
+fn is_of_a_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Every function that can say why a change is held back, doubted or taken back, and every limit of the rails.
+fn rails(core: &Path) -> BTreeSet<String> {
+    let mut rails = BTreeSet::new();
+    for (path, text) in rust_files(core) {
+        let file = path.strip_prefix(core).unwrap().to_str().unwrap().to_owned();
+        let can_hold_back = ["rails.rs", "trial", "judge", "evolution", "calibration", "recommend.rs"];
+        if !can_hold_back.iter().any(|one| file.starts_with(one)) || file.contains("tests") {
+            continue;
+        }
+        for part in text.split("fn ").skip(1) {
+            let name = part.split(['(', '<']).next().unwrap();
+            let signature = part.split('{').next().unwrap();
+            if ["-> Option<String>", "-> Option<Verdict>"].iter().any(|gives| signature.contains(gives)) {
+                rails.insert(format!("{file}: {name}"));
+            }
+        }
+        if file == "rails.rs" {
+            let limits = text.lines().filter_map(|line| line.strip_prefix("const "));
+            rails.extend(limits.map(|line| format!("{file}: {}", line.split(':').next().unwrap())));
+        }
+    }
+    assert!(rails.len() > 20, "{rails:?}");
+    rails
+}

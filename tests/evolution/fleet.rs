@@ -44,10 +44,10 @@ impl Fleet {
         self.0.insert(service.to_owned(), names.iter().map(of_name).collect());
     }
 
-    /// From now on no instance of a service asks what it is told.
-    pub fn fetches_nothing(&mut self, service: &str) {
+    /// From now on these instances of a service do not ask what they are told; none of it where none is named.
+    pub fn fetches_nothing(&mut self, service: &str, names: &[&str]) {
         for instance in self.0.get_mut(service).into_iter().flatten() {
-            instance.fetches = false;
+            instance.fetches &= !names.is_empty() && !names.contains(&&*instance.name);
         }
     }
 

@@ -35,6 +35,8 @@ pub enum Condition {
     Late,
     /// It cannot tell what it has.
     Blind,
+    /// It says that it was done, and has done it for half of the instances.
+    Halves,
 }
 
 impl Condition {
@@ -48,6 +50,7 @@ impl Condition {
             "silent" => Self::Silent,
             "late" => Self::Late,
             "blind" => Self::Blind,
+            "halves" => Self::Halves,
             other => panic!("a platform is never {other}"),
         }
     }
@@ -60,6 +63,8 @@ pub enum Deed {
     Becomes(Condition),
     /// Somebody gives a service this size by hand.
     ByHand(Arc<str>, Value),
+    /// Somebody gives one instance of a service this size by hand.
+    OneByHand(Arc<str>, Value),
     /// It does what it was told before and has not done yet.
     CatchesUp,
 }
@@ -81,6 +86,8 @@ pub struct Platform {
     pub after_the_next_order: Option<Deed>,
     condition: Condition,
     sizes: BTreeMap<Arc<str>, Value>,
+    /// The size of the other instances of a service, where that is another.
+    of_others: BTreeMap<Arc<str>, Value>,
     late: Vec<Order>,
     answers: Vec<Answer>,
 }
@@ -93,6 +100,7 @@ impl Default for Platform {
             after_the_next_order: None,
             condition: Condition::Well,
             sizes: BTreeMap::new(),
+            of_others: BTreeMap::new(),
             late: Vec::new(),
             answers: Vec::new(),
         }
@@ -104,7 +112,12 @@ impl Platform {
     pub fn happen(&mut self, deed: Deed) {
         match deed {
             Deed::Becomes(condition) => self.condition = condition,
-            Deed::ByHand(service, size) => drop(self.sizes.insert(service, size)),
+            Deed::ByHand(service, size) => self.set_all(service, size),
+            Deed::OneByHand(service, size) => {
+                let before = self.size(&service);
+                self.of_others.insert(Arc::clone(&service), before);
+                self.sizes.insert(service, size);
+            }
             Deed::CatchesUp => {
                 for order in std::mem::take(&mut self.late) {
                     self.set(&order);
@@ -118,9 +131,15 @@ impl Platform {
         match self.condition {
             Condition::Gone => Sight::Unreachable("it is gone".to_owned()),
             Condition::Blind => Sight::Blind,
-            Condition::Well | Condition::Lies | Condition::Refuses | Condition::Silent | Condition::Late => {
-                Sight::Values(Values::from([(KEY.to_owned(), Some(self.size(service)))]))
-            }
+            Condition::Well
+            | Condition::Lies
+            | Condition::Refuses
+            | Condition::Silent
+            | Condition::Late
+            | Condition::Halves => match self.of_others.get(service) {
+                None => Sight::Values(values(self.size(service))),
+                Some(others) => Sight::Several(vec![values(self.size(service)), values(others.clone())]),
+            },
         }
     }
 
@@ -178,16 +197,26 @@ impl Platform {
         self.sizes.get(service).cloned().unwrap_or_else(|| json!(AT_FIRST))
     }
 
+    fn set_all(&mut self, service: Arc<str>, size: Value) {
+        self.of_others.remove(&service);
+        self.sizes.insert(service, size);
+    }
+
     fn set(&mut self, order: &Order) {
         for change in order.changes.iter().filter(|change| change.key == KEY) {
             let size = change.after.clone().unwrap_or_else(|| json!(AT_FIRST));
-            self.sizes.insert(Arc::clone(&order.service), size);
+            let service = Arc::clone(&order.service);
+            if self.condition == Condition::Halves {
+                self.happen(Deed::OneByHand(service, size));
+            } else {
+                self.set_all(service, size);
+            }
         }
     }
 
     fn write(&mut self, order: &Order) -> Written {
         match self.condition {
-            Condition::Well | Condition::Blind => {
+            Condition::Well | Condition::Blind | Condition::Halves => {
                 self.set(order);
                 Written::Done
             }
@@ -204,6 +233,10 @@ impl Platform {
             }
         }
     }
+}
+
+fn values(size: Value) -> Values {
+    Values::from([(KEY.to_owned(), Some(size))])
 }
 
 fn in_words(written: &Written) -> String {

@@ -296,6 +296,10 @@ impl World {
                 .apply(*at, &serde_json::from_str(fact).unwrap_or_else(|error| panic!("{error}: {fact}")));
         }
         assert_eq!(replayed.state(), live, "the journal gives another state");
+        for (service, told) in live.settings.iter() {
+            let is_tested = live.changes.open_of(service).is_some_and(|open| open.ab_test.is_some());
+            assert_eq!(told.split.is_some(), is_tested, "{service} is divided while it is tested, no longer");
+        }
         for change in live.changes.iter() {
             let is_over = change.rollback.is_some();
             assert_eq!(change.phase == Phase::RolledBack, is_over, "{change:?}");
