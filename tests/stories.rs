@@ -4,6 +4,7 @@ mod answers;
 mod api;
 mod availability;
 mod command_line;
+mod compose;
 mod configuration;
 mod containers;
 mod crashes;
