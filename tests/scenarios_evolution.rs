@@ -64,7 +64,7 @@ fn play(script: &str) -> String {
     }
     world.check();
     let mut transcript = world.transcript.join("\n");
-    for line in world.settings() {
+    for line in world.in_the_end() {
         transcript += &format!("\nin the end {line}");
     }
     transcript + "\n"

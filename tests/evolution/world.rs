@@ -317,8 +317,8 @@ impl World {
         }
     }
 
-    /// What services are told at the end.
-    pub fn settings(&self) -> Vec<String> {
+    /// What services are told at the end, what is not over, and what the platform has.
+    pub fn in_the_end(&self) -> Vec<String> {
         let Some(daemon) = &self.daemon else { return vec!["nobody answers".to_owned()] };
         let all = daemon.state().settings.iter().map(|(service, told)| {
             let values: Vec<_> =
@@ -326,7 +326,10 @@ impl World {
             let values = if values.is_empty() { "nothing".to_owned() } else { values.join(", ") };
             format!("{service} is told {values}")
         });
-        all.chain(self.platform.sizes()).collect()
+        let open = daemon.state().changes.open();
+        let open = open
+            .map(|change| format!("the change of {} is {}", change.baseline.service, change.phase.as_str()));
+        all.chain(open).chain(self.platform.sizes()).collect()
     }
 
     /// A name as the core has it.
