@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use self::project::{Project, root};
+use self::project::{Compose, Project, root};
 use super::daemon::PATIENCE;
 
 /// With these a story is told in seconds.
@@ -40,7 +40,7 @@ fn up() -> String {
 
 #[tokio::test]
 async fn every_published_command_of_the_compose_file_does_what_it_says() {
-    let Some(project) = Project::prepare("docker-compose", &QUICK).await else { return };
+    let Some(project) = Project::prepare(Compose::One, &QUICK).await else { return };
     let commands = page::commands("## With Docker Compose");
     let [start, monitor_log, evolution_log, services, recommendations] = &commands[..] else {
         panic!("{commands:?}")
@@ -58,7 +58,7 @@ async fn every_published_command_of_the_compose_file_does_what_it_says() {
     everything_is_well_and_hardened(&project).await;
     a_stopped_service_comes_back(&project).await;
     usage_is_analysed(&project).await;
-    usage_of_the_services_is_reported(&project).await;
+    a_slow_service_is_changed(&project).await;
 }
 
 async fn everything_is_well_and_hardened(project: &Project) {
@@ -147,12 +147,25 @@ async fn usage_is_analysed(project: &Project) {
     );
 }
 
-async fn usage_of_the_services_is_reported(project: &Project) {
-    let (status, answer) = project.post(5002, "/predict", &json!({"coin": "btc"})).await;
-    assert_eq!(status, 200, "{answer}");
+/// Makes crypto-prediction slow, and has what is recommended applied: the service gets its new setting and obeys.
+async fn a_slow_service_is_changed(project: &Project) {
+    let (_, turned) = project.post(5002, "/fault/uncached?seconds=2.5", &Value::Null).await;
+    assert_eq!(turned["fault"], json!("uncached"), "{turned}");
+    let requests = (0..12).map(async |number| project.post(5002, "/predict", &json!({"coin": number})).await);
+    for (status, answer) in futures_util::future::join_all(requests).await {
+        assert_eq!(status, 200, "{answer}");
+    }
     let search = "curl -s 'http://localhost:9200/self-evolution-usage/_search?q=service:crypto-prediction'";
-    let reported = |text: &str| text.contains("/predict");
-    project.shell_until(search, "the usage of crypto-prediction", reported).await;
+    project.shell_until(search, "the usage of crypto-prediction", |text| text.contains("/predict")).await;
+    project.shell("curl -s -X POST http://localhost:5007/analyze");
+    let pending = project.json("curl -s http://localhost:5007/recommendations?status=pending");
+    let all = pending["recommendations"].as_array().unwrap();
+    let ours = all.iter().find(|one| one["target_service"] == "crypto-prediction");
+    let id = ours.unwrap_or_else(|| panic!("{pending:#}"))["id"].as_str().unwrap();
+    let applied = project.json(&format!("curl -s -X POST http://localhost:5007/apply-optimization/{id}"));
+    assert_eq!(applied["success"], json!(true), "{applied:#}");
+    let ask = "curl -s -i -X POST http://localhost:5002/predict -d again";
+    project.shell_until(ask, "an answer from the cache", |text| text.contains("x-cache: hit")).await;
 }
 
 #[test]
@@ -174,7 +187,7 @@ fn both_dockerfiles_compile_in_the_same_stages_and_with_the_manifest_of_every_pa
 
 #[tokio::test]
 async fn an_image_holds_one_program_and_a_place_for_its_data_and_says_where_it_comes_from() {
-    let Some(_project) = Project::prepare("docker-compose", &[]).await else { return };
+    let Some(_project) = Project::prepare(Compose::One, &[]).await else { return };
     for (program, port) in [("health-monitor", "5006/tcp"), ("self-evolution", "5007/tcp")] {
         let image = format!("{program}:local");
         let listed = project::files_of(&image);

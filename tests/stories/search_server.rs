@@ -15,7 +15,7 @@ use super::daemon::free_port;
 /// A server takes half a minute to start on an idle machine.
 const STARTING: Duration = Duration::from_secs(240);
 /// One at a time: each takes 720 MB of memory and two processors while it starts.
-static ONE: Mutex<()> = Mutex::const_new(());
+pub(super) static ONE: Mutex<()> = Mutex::const_new(());
 
 /// Which server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

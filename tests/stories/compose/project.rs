@@ -6,13 +6,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 
 use super::super::daemon::{PATIENCE, free_port};
 use super::super::docker::{docker, is_there};
-
-/// One at a time: Compose services of other projects with the same names are told apart only where the project is named.
-static ONE: Mutex<()> = Mutex::const_new(());
+use super::super::search_server::{ONE, components};
 
 /// Every port that the file publishes: its variable, and what it is by default.
 const PORTS: [(&str, u16); 11] = [
@@ -29,10 +27,17 @@ const PORTS: [(&str, u16); 11] = [
     ("AUTO_SCALER_PORT", 5005),
 ];
 
+/// Which Compose: `docker-compose` as Debian has it, or the second one, which `tests/run` builds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Compose {
+    One,
+    Two,
+}
+
 /// A project that may be up.
 pub(super) struct Project {
     name: String,
-    compose: &'static str,
+    compose: String,
     ports: Vec<(u16, u16)>,
     variables: Vec<(String, String)>,
     client: reqwest::Client,
@@ -40,12 +45,11 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Prepares one, images included, for this program (`docker-compose` or `docker compose`); none where the engine or
-    /// something else is missing, which is a failure where `CI` is set.
-    pub(super) async fn prepare(compose: &'static str, variables: &[(&str, &str)]) -> Option<Self> {
-        if !is_there() || !is_compose_there(compose) {
-            return None;
-        }
+    /// Prepares one, images included; none where the engine or something else is missing, which is a failure where `CI` is
+    /// set.
+    pub(super) async fn prepare(compose: Compose, variables: &[(&str, &str)]) -> Option<Self> {
+        let compose = if is_there() { compose.program()? } else { return None };
+        // Services of other projects with the same names are told apart only where the project is named, too.
         let one = ONE.lock().await;
         make_images();
         let name = format!("story{}", std::process::id());
@@ -91,12 +95,14 @@ impl Project {
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{line}: {error} in {answer}"))
     }
 
-    /// Carries a command line out until what it prints satisfies the condition.
+    /// Carries a command line out until it ends well and what it prints satisfies the condition.
     pub(super) async fn shell_until(&self, line: &str, what: &str, holds: impl Fn(&str) -> bool) -> String {
         let start = tokio::time::Instant::now();
         loop {
-            let printed = self.shell(line);
-            if holds(&printed) {
+            let Output { status, stdout, .. } = self.run(line);
+            let printed = String::from_utf8_lossy(&stdout).into_owned();
+            // What has only just been started may not listen yet.
+            if status.success() && holds(&printed) {
                 return printed;
             }
             assert!(start.elapsed() < 2 * PATIENCE, "{what} did not come: {printed}\n{}", self.log());
@@ -171,14 +177,20 @@ pub(super) fn socket() -> String {
     host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").to_owned()
 }
 
-fn is_compose_there(compose: &str) -> bool {
-    let version = Command::new("sh").args(["-c", &format!("{compose} version")]).output().unwrap();
-    let there = version.status.success();
-    assert!(there || std::env::var_os("CI").is_none(), "{compose} is needed where CI is set");
-    if !there {
-        eprintln!("SKIPPED: {compose} is not there");
+impl Compose {
+    /// The program; none where it is not there, which is a failure where `CI` is set.
+    fn program(self) -> Option<String> {
+        let program = match self {
+            Self::One => "docker-compose".to_owned(),
+            Self::Two => components().join("compose-2.40.3/docker-compose").display().to_string(),
+        };
+        let there = Command::new(&program).arg("version").output().is_ok_and(|ran| ran.status.success());
+        assert!(there || std::env::var_os("CI").is_none(), "{program} is needed where CI is set");
+        if !there {
+            eprintln!("SKIPPED: {program} does not answer");
+        }
+        there.then_some(program)
     }
-    there
 }
 
 /// Whether the engine has this image.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::docker::docker;
-use super::project::Project;
+use super::project::{Compose, Project};
 use super::{QUICK, WATCHED, recovery};
 
 const READY: &str = "curl -s http://localhost:5006/readyz?verbose";
@@ -11,8 +11,8 @@ const HISTORY: &str = "curl -s http://localhost:5006/recovery-history";
 const STATUS: &str = "curl -s http://localhost:5006/service-status";
 
 /// Starts what healing takes, with further services, and waits until the one that will suffer is healthy.
-async fn healing(variables: &[(&str, &str)], further: &str) -> Option<Project> {
-    let project = Project::prepare("docker-compose", &[&QUICK, variables].concat()).await?;
+async fn healing(compose: Compose, variables: &[(&str, &str)], further: &str) -> Option<Project> {
+    let project = Project::prepare(compose, &[&QUICK, variables].concat()).await?;
     // The others, and the Elasticsearch of the file, are witnesses that the network of the daemon works.
     project.shell(&format!("docker-compose up -d health-monitor {} {further}", WATCHED.join(" ")));
     project.shell_until(STATUS, "health", |text| one(text)["status"] == "healthy").await;
@@ -35,7 +35,7 @@ fn asked(project: &Project, method: &str, path: &str) -> u16 {
 
 #[tokio::test]
 async fn the_proxy_lets_through_what_the_daemons_ask_and_nothing_else() {
-    let Some(project) = healing(&[], "").await else { return };
+    let Some(project) = healing(Compose::One, &[], "").await else { return };
     let name = project.containers("crypto-prediction").remove(0);
     for (method, path, status) in [
         ("GET", "/version", 200),
@@ -63,7 +63,7 @@ async fn the_proxy_lets_through_what_the_daemons_ask_and_nothing_else() {
 
 #[tokio::test]
 async fn without_the_proxy_nothing_is_healed_and_it_is_said_why_until_it_is_back() {
-    let Some(project) = healing(&[], "elasticsearch").await else { return };
+    let Some(project) = healing(Compose::Two, &[], "elasticsearch").await else { return };
     project.shell_until(READY, "the engine", |text| text.contains("[+]docker")).await;
     project.shell("docker-compose stop socket-proxy crypto-prediction");
     let held = |text: &str| one(text)["held"]["guard"] == "backend";
@@ -84,7 +84,7 @@ async fn containers_are_made_anew_only_through_a_proxy_that_was_opened_for_it() 
     let group = docker_group();
     let user = format!("65532:{group}");
     let variables = [("RECOVERY_STEPS", "recreate"), ("SOCKET_PROXY_USER", user.as_str())];
-    let Some(project) = healing(&variables, "").await else { return };
+    let Some(project) = healing(Compose::Two, &variables, "").await else { return };
     project.shell("docker-compose stop crypto-prediction");
     let refused = |text: &str| recovery(text, "crypto-prediction")["outcome"] == "action_failed";
     let text = project.shell_until(HISTORY, "the refusal", refused).await;
@@ -92,7 +92,7 @@ async fn containers_are_made_anew_only_through_a_proxy_that_was_opened_for_it() 
     assert!(reason.contains("answered 403") && reason.contains("allow this call in the proxy"), "{reason}");
     drop(project);
     let opened = [&variables[..], &[("SOCKET_PROXY_ALLOW_CHANGES", "true")]].concat();
-    let Some(project) = healing(&opened, "").await else { return };
+    let Some(project) = healing(Compose::Two, &opened, "").await else { return };
     let before = project.inspect("crypto-prediction")["Id"].clone();
     project.shell("docker-compose stop crypto-prediction");
     let recovered = |text: &str| recovery(text, "crypto-prediction")["phase"] == "finished";
