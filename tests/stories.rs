@@ -19,6 +19,7 @@ mod heartbeats;
 mod hints;
 mod histories;
 mod hostile;
+mod kibana;
 mod kills;
 mod labels;
 mod ladder;

@@ -191,3 +191,8 @@ async fn every_panel_shows_what_the_daemons_say_on_elasticsearch_8() {
 async fn every_panel_shows_what_the_daemons_say_on_elasticsearch_9() {
     panels_show_what_the_daemons_say(Kind::Elasticsearch9).await;
 }
+
+#[tokio::test]
+async fn every_panel_shows_what_the_daemons_say_on_opensearch() {
+    panels_show_what_the_daemons_say(Kind::OpenSearch).await;
+}

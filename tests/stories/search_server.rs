@@ -2,6 +2,7 @@
 //!
 //! `tests/run` puts their distributions into the folder that `TEST_COMPONENTS_DIR` names.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -281,6 +282,20 @@ impl SearchServer {
         let (status, answer) = self.request(reqwest::Method::POST, path, Some(body)).await.unwrap();
         assert!((200..300).contains(&status), "POST {path}: {status} {answer}");
         answer
+    }
+
+    pub(super) async fn delete(&self, path: &str) {
+        let (status, answer) = self.request(reqwest::Method::DELETE, path, None).await.unwrap();
+        assert!((200..300).contains(&status), "DELETE {path}: {status} {answer}");
+    }
+
+    /// Names of the index templates that are ours.
+    pub(super) async fn templates(&self) -> BTreeSet<String> {
+        let (_, answer) = self.request(reqwest::Method::GET, "/_index_template", None).await.unwrap();
+        let all = answer["index_templates"].as_array().cloned().unwrap_or_default();
+        let names = all.iter().filter_map(|one| one["name"].as_str());
+        let is_ours = |name: &&str| name.starts_with("health-monitor") || name.starts_with("self-evolution");
+        names.filter(is_ours).map(str::to_owned).collect()
     }
 
     /// Lets searches see everything that arrived under a name.

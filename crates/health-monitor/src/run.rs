@@ -53,12 +53,9 @@ fn command(invocation: &Invocation, out: &mut dyn Write) -> io::Result<Exit> {
             cli::run_config(&PROGRAM, *command, || look(&sources), out, &mut io::stderr().lock())
         }
         Common::Setup(options) => with_config(&sources, |loading| {
-            on_one_thread()?.block_on(cli::set_up(
-                &loading.config.foundation.elasticsearch,
-                &STREAMS,
-                *options,
-                out,
-            ))
+            let foundation = &loading.config.foundation;
+            let what = cli::WhatToSetUp { daemon: PROGRAM.name, foundation, streams: &STREAMS };
+            on_one_thread()?.block_on(cli::set_up(what, *options, out))
         }),
         Common::Healthcheck => with_config(&sources, |loading| {
             on_one_thread()?.block_on(cli::healthcheck(loading.config.foundation.bind_address, out))

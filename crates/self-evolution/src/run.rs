@@ -53,8 +53,9 @@ fn command(asked: &Command, sources: &Sources, out: &mut dyn Write) -> io::Resul
             cli::run_config(&PROGRAM, *command, || look(sources), out, &mut io::stderr().lock())
         }
         Command::Setup(options) => with_config(sources, |loading| {
-            let settings = loading.config.foundation.elasticsearch;
-            on_one_thread()?.block_on(cli::set_up(&settings, &STREAMS, *options, out))
+            let foundation = &loading.config.foundation;
+            let what = cli::WhatToSetUp { daemon: PROGRAM.name, foundation, streams: &STREAMS };
+            on_one_thread()?.block_on(cli::set_up(what, *options, out))
         }),
         Command::Healthcheck => with_config(sources, |loading| {
             on_one_thread()?.block_on(cli::healthcheck(loading.config.foundation.bind_address, out))

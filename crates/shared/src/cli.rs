@@ -21,7 +21,7 @@ pub use configuration::{ConfigCommand, Looked, PrintFormat, run_config};
 pub use documents::{print_completions, print_manual, print_openapi};
 pub use exit::Exit;
 pub use healthcheck::healthcheck;
-pub use setup::{SetupOptions, set_up};
+pub use setup::{SetupOptions, WhatToSetUp, set_up};
 
 /// A daemon's executable.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub enum Command {
     Serve,
     /// Look at the configuration without starting anything.
     Config(ConfigCommand),
-    /// Prepare Elasticsearch.
+    /// Prepare Elasticsearch and Kibana.
     Setup(SetupOptions),
     /// Ask the running daemon whether it is well, for a container's health check.
     Healthcheck,

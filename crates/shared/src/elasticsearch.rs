@@ -17,6 +17,7 @@ mod shipper;
 
 use crate::clock::Timestamp;
 
+pub(crate) use connection::{Answer, shortened};
 pub use connection::{Client, Credentials, ElasticsearchSettings, InvalidSettings};
 pub use head::{Envelope, Event, Head};
 pub use indices::Stream;

@@ -13,6 +13,7 @@ pub mod elasticsearch;
 pub mod engine;
 pub mod http;
 pub mod journal;
+pub mod kibana;
 pub mod order;
 pub mod platform;
 pub mod post;

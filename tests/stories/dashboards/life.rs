@@ -61,11 +61,13 @@ pub(super) async fn heal(server: &SearchServer, variables: &[(&str, &str)]) -> H
     for name in names {
         daemon.service_until(name, "health again", |one| one["state"] == "healthy").await;
     }
+    // The minute of the fault is over, or, without one, any.
     for name in names {
-        let observed = |statistics: &Value| {
-            (statistics["availability"][name]["observed_seconds"].as_f64() > Some(0.0)).then_some(())
+        let is_over = |statistics: &Value| {
+            let uptime = statistics["availability"][name]["uptime_24h"].as_f64()?;
+            (uptime < 1.0 || name == "well").then_some(())
         };
-        daemon.until("/statistics", "a minute", observed).await;
+        daemon.until("/statistics", "the minute", is_over).await;
     }
     settled(&daemon, server).await
 }

@@ -50,8 +50,10 @@ pub(super) fn definition(program: &Program, own: impl IntoIterator<Item = Comman
 
 fn setup(name: &str) -> Command {
     Command::new("setup")
-        .about("Prepare Elasticsearch: index templates and aliases; doing it again does no harm")
-        .after_help(format!("Example:\n  {name} setup --wait 300 --elasticsearch-url http://localhost:9200"))
+        .about("Prepare Elasticsearch (index templates and aliases) and Kibana (dashboards); doing it again does no harm")
+        .after_help(format!(
+            "Example:\n  {name} setup --wait 300 --elasticsearch-url http://localhost:9200 --kibana-url http://localhost:5601"
+        ))
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
@@ -62,7 +64,7 @@ fn setup(name: &str) -> Command {
             Arg::new("wait")
                 .long("wait")
                 .value_name("SECONDS")
-                .help("Wait for Elasticsearch to come up, so long at most; 300 where no number is given")
+                .help("Wait for them to come up, so long at most; 300 where no number is given")
                 .num_args(0..=1)
                 .default_missing_value("300")
                 .value_parser(value_parser!(u64).range(0..=86_400)),

@@ -1,47 +1,59 @@
-//! Prepares Elasticsearch from the command line: templates and aliases, as often as one likes.
+//! Prepares Elasticsearch and Kibana from the command line, as often as one likes.
 
+use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Exit;
 use crate::clock::{Clock, Timestamp};
-use crate::elasticsearch::{Client, ElasticsearchSettings, Planned, SetupError, Stream, plan, setup};
+use crate::config::foundation::Foundation;
+use crate::elasticsearch::{Client, InvalidSettings, Planned, SetupError, Stream, plan, setup};
+use crate::kibana::Kibana;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Pause between two attempts to reach the server.
+/// Pause between two attempts to reach a server.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How Elasticsearch is set up.
+/// How Elasticsearch and Kibana are set up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SetupOptions {
     /// Only shows what would be done.
     pub dry_run: bool,
-    /// Waits so long for the server to come up; none = not at all.
+    /// Waits so long for the servers to come up; none = not at all.
     pub wait: Option<Duration>,
 }
 
-/// Sets Elasticsearch up for these streams, and shows each thing that was made, renewed or there already.
-pub async fn set_up(
-    settings: &ElasticsearchSettings,
-    streams: &[Stream],
-    options: SetupOptions,
-    out: &mut dyn Write,
-) -> io::Result<Exit> {
-    let client = match Client::new(settings) {
-        Ok(client) => client,
+/// What is set up, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct WhatToSetUp<'a> {
+    /// The daemon's name, which its dashboard has too.
+    pub daemon: &'a str,
+    /// Where the servers are.
+    pub foundation: &'a Foundation,
+    /// The streams of its documents.
+    pub streams: &'a [Stream],
+}
+
+/// Sets Elasticsearch up for these streams, and imports the dashboards where Kibana is named. Shows each thing that was
+/// made, renewed, imported or there already. Both servers are looked at before anything is changed.
+pub async fn set_up(what: WhatToSetUp<'_>, options: SetupOptions, out: &mut dyn Write) -> io::Result<Exit> {
+    let (client, kibana) = match connections(what) {
+        Ok(connections) => connections,
         Err(error) => return failed(&error.to_string()),
     };
     let clock = Arc::new(Clock::starting_after(Timestamp::default()));
-    let outcome = patiently(&client, streams, &clock, options).await;
-    let planned = match outcome {
-        Ok(planned) => planned,
-        Err(error) => return failed(&error.to_string()),
-    };
-    for one in &planned {
-        writeln!(out, "{}{one}", if options.dry_run { "would " } else { "" })?;
+    let patience = Patience { until: clock.now() + options.wait.unwrap_or_default(), clock };
+    match prepared(&client, kibana.as_ref(), what.streams, options, &patience, out).await {
+        Ok(shown) => shown.map(|()| Exit::Ok),
+        Err(error) => failed(&error.to_string()),
     }
-    Ok(Exit::Ok)
+}
+
+fn connections(what: WhatToSetUp<'_>) -> Result<(Client, Option<Kibana>), InvalidSettings> {
+    let Foundation { elasticsearch, kibana_url, .. } = what.foundation;
+    let kibana = kibana_url.as_ref().map(|url| Kibana::new(url, elasticsearch, what.daemon));
+    Ok((Client::new(elasticsearch)?, kibana.transpose()?))
 }
 
 fn failed(reason: &str) -> io::Result<Exit> {
@@ -49,29 +61,61 @@ fn failed(reason: &str) -> io::Result<Exit> {
     Ok(Exit::Failed)
 }
 
-/// Tries again while the server is not there, as long as it may take.
-async fn patiently(
+/// What was done is shown as soon as it is, so that it is known also where something after it fails.
+async fn prepared(
     client: &Client,
+    kibana: Option<&Kibana>,
     streams: &[Stream],
-    clock: &Clock,
     options: SetupOptions,
-) -> Result<Vec<Planned>, SetupError> {
-    let until = clock.now() + options.wait.unwrap_or_default();
-    let waiting = waiting(client.name());
-    loop {
-        let now = clock.now();
-        let outcome = match options.dry_run {
-            true => plan(client, streams, now).await,
-            false => setup(client, streams, now).await,
-        };
-        match outcome {
-            Err(SetupError::Down(reason)) if clock.now() < until => {
-                waiting.set_message(reason);
-                tokio::time::sleep(AGAIN).await;
-            }
-            other => {
-                waiting.finish_and_clear();
-                return other;
+    patience: &Patience,
+    out: &mut dyn Write,
+) -> Result<io::Result<()>, SetupError> {
+    let now = || patience.clock.now();
+    let planned = patience.with(client.name(), || plan(client, streams, now())).await?;
+    if let Some(kibana) = kibana {
+        patience.with(kibana.name(), || kibana.look()).await?;
+    }
+    if !options.dry_run {
+        patience.with(client.name(), || setup(client, streams, now())).await?;
+    }
+    let would = if options.dry_run { "would " } else { "" };
+    let shown = show(&planned, would, out);
+    let Some(kibana) = kibana else { return Ok(shown) };
+    if !options.dry_run {
+        patience.with(kibana.name(), || kibana.import()).await?;
+    }
+    let imported = kibana.objects().try_for_each(|object| writeln!(out, "{would}import  {object}"));
+    Ok(shown.and(imported))
+}
+
+fn show(planned: &[Planned], would: &str, out: &mut dyn Write) -> io::Result<()> {
+    planned.iter().try_for_each(|one| writeln!(out, "{would}{one}"))
+}
+
+/// How long servers are waited for, all in all.
+struct Patience {
+    clock: Arc<Clock>,
+    until: Timestamp,
+}
+
+impl Patience {
+    /// Tries again while the server is not there, as long as it may take.
+    async fn with<T, F: Future<Output = Result<T, SetupError>>>(
+        &self,
+        server: &str,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, SetupError> {
+        let waiting = waiting(server);
+        loop {
+            match attempt().await {
+                Err(SetupError::Down(reason)) if self.clock.now() < self.until => {
+                    waiting.set_message(reason);
+                    tokio::time::sleep(AGAIN).await;
+                }
+                other => {
+                    waiting.finish_and_clear();
+                    return other;
+                }
             }
         }
     }

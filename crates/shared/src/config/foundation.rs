@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::fault::Faults;
 use super::group::Group;
+use super::http_url::HttpUrl;
 use super::setting::{Chapter, Kind, Setting};
 use crate::elasticsearch::{Client, Credentials, ElasticsearchSettings, InvalidSettings};
 use crate::http::access::{AccessSettings, Token};
@@ -85,6 +86,7 @@ pub const OUTPUT: Chapter = Chapter {
             "Certificates that are trusted beside the usual ones, as PEM",
         )
         .secret(),
+        Setting::new("KIBANA_URL", Kind::Url, "Where `setup` imports the dashboards"),
     ],
 };
 
@@ -107,6 +109,8 @@ pub struct Foundation {
     pub elasticsearch_enabled: bool,
     /// Where Elasticsearch is, and who we are to it.
     pub elasticsearch: ElasticsearchSettings,
+    /// Where Kibana is, which `setup` gives the dashboards; none where there is none.
+    pub kibana_url: Option<HttpUrl>,
 }
 
 impl Foundation {
@@ -114,6 +118,10 @@ impl Foundation {
     pub fn build(root: &Group, faults: &mut Faults) -> Option<Self> {
         let access = access(root, faults);
         let elasticsearch = elasticsearch(root, faults);
+        let kibana_url = root.url("KIBANA_URL").cloned();
+        if kibana_url.as_ref().is_some_and(HttpUrl::has_query_or_fragment) {
+            faults.push(root.fault("KIBANA_URL", "must not have a query or fragment"));
+        }
         Some(Self {
             bind_address: root.address("BIND_ADDRESS")?,
             data_dir: root.text("DATA_DIR").unwrap_or_default().into(),
@@ -123,6 +131,7 @@ impl Foundation {
             log_format: LogFormat::from_word(root.text("LOG_FORMAT").unwrap_or_default()),
             elasticsearch_enabled: root.boolean("ELASTICSEARCH_ENABLED"),
             elasticsearch: elasticsearch?,
+            kibana_url,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::elasticsearch::auth::Credentials as ClientCredentials;
 use ::elasticsearch::cert::{Certificate, CertificateValidation};
-use ::elasticsearch::http::headers::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use ::elasticsearch::http::headers::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use ::elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
 use ::elasticsearch::http::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -87,9 +87,9 @@ impl fmt::Debug for Client {
 
 /// What the server answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -106,7 +106,7 @@ impl Answer {
 }
 
 /// Reasons of servers can be pages long.
-pub(super) fn shortened(reason: &str) -> String {
+pub(crate) fn shortened(reason: &str) -> String {
     const MOST: usize = 300;
     let short: String = reason.chars().take(MOST).collect();
     if short.len() < reason.len() { format!("{short}…") } else { short }
@@ -155,8 +155,13 @@ impl Client {
     }
 
     /// Asks for something.
-    pub(super) async fn get(&self, path: &str) -> Result<Answer, String> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, String> {
         self.request(Method::Get, path, None, ASKING, "application/json").await
+    }
+
+    /// Asks for something that the server works out.
+    pub(super) async fn post(&self, path: &str) -> Result<Answer, String> {
+        self.request(Method::Post, path, None, ASKING, "application/json").await
     }
 
     /// Puts a JSON document somewhere.
@@ -171,16 +176,23 @@ impl Client {
         self.request(Method::Post, &path, Some(body), SENDING, "application/x-ndjson").await
     }
 
+    /// Sends a form to a Kibana, which speaks as Elasticsearch does and wants this header from whoever changes something.
+    pub(crate) async fn upload(&self, path: &str, content: &str, body: Vec<u8>) -> Result<Answer, String> {
+        self.request(Method::Post, path, Some(body), SENDING, content).await
+    }
+
     async fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
         limit: Duration,
-        content: &'static str,
+        content: &str,
     ) -> Result<Answer, String> {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content));
+        let content = HeaderValue::from_str(content).map_err(|error| format!("{content:?}: {error}"))?;
+        headers.insert(CONTENT_TYPE, content);
+        headers.insert(HeaderName::from_static("kbn-xsrf"), HeaderValue::from_static("true"));
         let unreachable = |error: &dyn Error| format!("{} cannot be reached ({})", self.name, deepest(error));
         let response = self
             .transport

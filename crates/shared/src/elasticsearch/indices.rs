@@ -19,7 +19,7 @@ pub struct Stream {
 }
 
 /// Above the templates that come with the server (at most 100), below what an operator adds on purpose.
-const PRIORITY: u32 = 200;
+pub(super) const PRIORITY: u32 = 200;
 /// Longer keywords are kept in the document and cannot be searched for: a term may not have more than 32,766 bytes.
 const KEYWORD: u32 = 1_024;
 

@@ -1,5 +1,7 @@
 //! What the server needs before it takes documents: templates, and the aliases that documents are found under.
 
+mod standing;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -57,6 +59,8 @@ struct Task {
     planned: Planned,
     path: String,
     body: Value,
+    /// Whether it is the first index, which is what the templates say when it is made.
+    is_index: bool,
 }
 
 /// What setting up would do, without doing it.
@@ -67,9 +71,20 @@ pub async fn plan(client: &Client, streams: &[Stream], now: Timestamp) -> Result
 /// Makes what is missing and renews what is older. Doing it again does no harm. Gives what was done.
 pub async fn setup(client: &Client, streams: &[Stream], now: Timestamp) -> Result<Vec<Planned>, SetupError> {
     let tasks = tasks(client, streams, now).await?;
-    for task in tasks.iter().filter(|task| task.planned.change != Change::Keep) {
+    let missing = || tasks.iter().filter(|task| task.planned.change != Change::Keep);
+    for task in missing().filter(|task| !task.is_index) {
         make(client, task).await?;
     }
+    for stream in streams {
+        standing::decides(client, stream, now).await?;
+    }
+    for task in missing().filter(|task| task.is_index) {
+        make(client, task).await?;
+    }
+    for stream in streams {
+        standing::has_alias(client, stream, now).await?;
+    }
+    standing::is_served(client, streams).await?;
     Ok(tasks.into_iter().map(|task| task.planned).collect())
 }
 
@@ -91,7 +106,7 @@ async fn template(client: &Client, name: &str, body: Value) -> Result<Task, Setu
         Some(_) => Change::Keep,
     };
     let path = format!("_index_template/{name}");
-    Ok(Task { planned: Planned { what, change }, path, body })
+    Ok(Task { planned: Planned { what, change }, path, body, is_index: false })
 }
 
 /// The version of a template, which may have none; nothing where there is no such template.
@@ -114,8 +129,9 @@ async fn alias(client: &Client, stream: &Stream, now: Timestamp) -> Result<Task,
         Standing::Alias => (format!("alias {name}"), Change::Keep),
         Standing::Plain => (format!("index {name}, which was there before and is written on"), Change::Keep),
     };
-    let path = format!("{name}-{}", day(now));
-    Ok(Task { planned: Planned { what, change }, path, body: json!({}) })
+    // Whether its shard can be placed is looked at behind it, and said in words.
+    let path = format!("{name}-{}?wait_for_active_shards=0", day(now));
+    Ok(Task { planned: Planned { what, change }, path, body: json!({}), is_index: true })
 }
 
 /// What a name stands for at the server.
