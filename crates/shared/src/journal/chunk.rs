@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 const MAX_CHUNK: u64 = 256 * 1024 * 1024;
 
 /// Makes the documents of one commit. Each fact, a JSON object, gets `_id` and `@timestamp` in front; the
-/// identity is stable and grows with time: generation of the file, number of the chunk, place in the chunk.
+/// identity is stable: generation, number of the chunk, place in the chunk.
 pub(super) fn documents(generation: u32, seq: u64, at: Timestamp, facts: &[Vec<u8>]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(facts.iter().map(|fact| fact.len() + 96).sum());
     let at = at.to_string();

@@ -1,15 +1,16 @@
-//! The identity of a recorded fact: stable, unique, and growing with time within one journal.
+//! The identity of a recorded fact: stable, and unique.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The `_id` of a document: which file, which chunk, which place in the chunk.
+/// The `_id` of a document: which run of the daemon, which chunk, which place in the chunk.
 ///
-/// Written as `<generation>-<seq>-<place>` in hexadecimal of fixed width, so that identities of one journal sort as
+/// Written as `<generation>-<seq>-<place>` in hexadecimal of fixed width, so that identities of one run sort as
 /// text in the order in which the facts were recorded.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DocumentId {
-    /// Drawn at random when the file was made, so that two files never give the same identity.
+    /// Drawn at random whenever the file is opened, so that neither two files nor a file that was restored from a back-up
+    /// give the same identity twice.
     pub generation: u32,
     /// The number of the chunk.
     pub seq: u64,

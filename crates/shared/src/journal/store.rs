@@ -60,7 +60,6 @@ impl Store {
         let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(unsigned));
         let checkpoint_seq = number("SELECT coalesce(max(seq), 0) FROM checkpoint")?;
         let next_seq = number("SELECT coalesce(max(seq), 0) FROM chunk")?.max(checkpoint_seq) + 1;
-        let generation = u32::try_from(number("SELECT generation FROM identity")?).unwrap_or(0);
         let mut cursor = cursor::read(&connection)?;
         if cursor.seq >= next_seq {
             // What was lost with a damaged file must not be waited for: its numbers are given anew.
@@ -71,7 +70,8 @@ impl Store {
         Ok(Self {
             connection,
             file,
-            generation,
+            // A file that was put back as it was gives numbers again that were given before.
+            generation: rand::random(),
             next_seq,
             checkpoint_seq,
             cursor,
@@ -289,13 +289,9 @@ fn prepare(connection: &Connection, file: &Path) -> Result<(), JournalError> {
          CREATE TABLE IF NOT EXISTS chunk
            (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, facts INTEGER NOT NULL, bytes BLOB NOT NULL);
          CREATE TABLE IF NOT EXISTS checkpoint
-           (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, at INTEGER NOT NULL, state BLOB NOT NULL);
-         CREATE TABLE IF NOT EXISTS identity
-           (one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL);",
+           (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, at INTEGER NOT NULL, state BLOB NOT NULL);",
     )?;
     connection.execute_batch(cursor::TABLE)?;
-    let generation: u32 = rand::random();
-    connection.execute("INSERT OR IGNORE INTO identity (one, generation) VALUES (1, ?1)", [generation])?;
     connection.pragma_update(None, "user_version", FORMAT)?;
     connection.execute_batch("COMMIT")?;
     Ok(())

@@ -395,3 +395,5 @@ async fn facts_that_had_to_make_room_before_they_were_shipped_are_counted() {
     drop(writer);
     assert_eq!(reopen(&settings).await.status().borrow().cursor, cursor);
 }
+
+mod restored;
