@@ -303,6 +303,12 @@ impl SearchServer {
         self.request(reqwest::Method::POST, &format!("/{name}/_refresh"), None).await.unwrap();
     }
 
+    /// The names of all indices.
+    pub(super) async fn indices(&self) -> Vec<String> {
+        let (_, found) = self.request(reqwest::Method::GET, "/_alias", None).await.unwrap();
+        found.as_object().unwrap().keys().cloned().collect()
+    }
+
     /// Index, identity and content of every document under a name, which must be fewer than a search gives at most.
     pub(super) async fn documents(&self, name: &str) -> Vec<(String, String, Value)> {
         self.refresh(name).await;

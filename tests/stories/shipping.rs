@@ -73,7 +73,7 @@ async fn recorded(daemon: &Daemon, settings: &ElasticsearchSettings) -> BTreeSet
     let clock = Arc::new(Clock::starting_after(status.borrow().last_at));
     let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
     let (publish, _) = tokio::sync::watch::channel(Shipping::default());
-    let shipping = tokio::spawn(ship(source, client, clock, publish));
+    let shipping = tokio::spawn(ship(source, client, None, clock, publish));
     let all = status.wait_for(|status| status.cursor.seq == status.last_seq);
     tokio::time::timeout(PATIENCE, all).await.expect("the rest was not shipped").unwrap();
     shipping.abort();
@@ -91,7 +91,12 @@ fn settings(
     credentials: Option<Credentials>,
     ca: Option<String>,
 ) -> ElasticsearchSettings {
-    ElasticsearchSettings { url: HttpUrl::parse(&server.url()).unwrap(), credentials, ca }
+    ElasticsearchSettings {
+        url: HttpUrl::parse(&server.url()).unwrap(),
+        credentials,
+        ca,
+        retention_days: None,
+    }
 }
 
 /// Every document that the server has, each in the index of its day.
@@ -193,6 +198,36 @@ async fn an_index_that_was_there_before_is_written_on_and_what_it_does_not_take_
     assert_eq!(payload["error"], "connection refused");
     let recoveries = server.documents("health-monitor-recovery").await;
     assert!(recoveries.iter().all(|(index, ..)| index == "health-monitor-recovery"), "{recoveries:?}");
+}
+
+#[tokio::test]
+async fn indices_of_days_that_are_over_for_long_are_deleted_and_nothing_else_is() {
+    let Some(server) = SearchServer::start(Kind::Elasticsearch8).await else { return };
+    let ours = json!({"aliases": {"health-monitor-errors": {}}});
+    let day = |number: u32| format!("2021.03.{number:02}");
+    for number in 1..=5 {
+        server.put(&format!("/health-monitor-errors-{}", day(number)), &ours).await;
+    }
+    let others =
+        ["health-monitor-errors-2020.01.01-copy", "health-monitor-errors-archive", "other-2020.01.01"];
+    for other in others {
+        server.put(&format!("/{other}"), &json!({})).await;
+    }
+    // Without our alias it is somebody else's.
+    server.put("/health-monitor-recovery-2020.01.01", &json!({})).await;
+    let daemon = start(&server, &[("ELASTICSEARCH_RETENTION_DAYS", "3")]).await;
+    let start = tokio::time::Instant::now();
+    while !daemon.log().contains("indices of days that are over are deleted") {
+        assert!(start.elapsed() < PATIENCE, "nothing is deleted:\n{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let left = server.indices().await;
+    let is_there = |name: &str| left.iter().any(|index| index == name);
+    // Three days are kept, whatever the calendar says: today is one of them if its index was there in time.
+    for (number, is_kept) in [(1, false), (2, false), (4, true), (5, true)] {
+        assert_eq!(is_there(&format!("health-monitor-errors-{}", day(number))), is_kept, "{left:?}");
+    }
+    assert!(others.into_iter().chain(["health-monitor-recovery-2020.01.01"]).all(is_there), "{left:?}");
 }
 
 #[tokio::test]

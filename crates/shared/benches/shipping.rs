@@ -61,13 +61,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         journal.append(clock.now(), &facts).await?;
     }
     let url = HttpUrl::parse(&url)?;
-    let client = Client::new(&ElasticsearchSettings { url, credentials: None, ca: None })?;
+    let client =
+        Client::new(&ElasticsearchSettings { url, credentials: None, ca: None, retention_days: None })?;
     setup(&client, &STREAMS, clock.now()).await?;
     let mut status = journal.status();
     let started = clock.now();
     let (publish, shipping) = tokio::sync::watch::channel(Shipping::default());
     let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
-    let task = tokio::spawn(ship(source, client, Arc::clone(&clock), publish));
+    let task = tokio::spawn(ship(source, client, None, Arc::clone(&clock), publish));
     status.wait_for(|status| status.cursor.seq == status.last_seq).await?;
     let seconds = clock.now().since(started).as_secs_f64();
     task.abort();

@@ -11,6 +11,7 @@ pub mod fields;
 mod head;
 mod indices;
 mod metrics;
+mod retention;
 mod setup;
 mod ship;
 mod shipper;

@@ -22,7 +22,7 @@ pub fn start(
 ) -> Result<watch::Receiver<Shipping>, InvalidSettings> {
     let client = Client::new(settings)?;
     let (publish, watched) = watch::channel(Shipping::default());
-    tokio::spawn(ship(source, client, Arc::clone(clock), publish));
+    tokio::spawn(ship(source, client, settings.retention_days, Arc::clone(clock), publish));
     Ok(watched)
 }
 

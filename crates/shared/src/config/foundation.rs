@@ -87,6 +87,12 @@ pub const OUTPUT: Chapter = Chapter {
         )
         .secret(),
         Setting::new("KIBANA_URL", Kind::Url, "Where `setup` imports the dashboards"),
+        Setting::new(
+            "ELASTICSEARCH_RETENTION_DAYS",
+            Kind::Whole { min: 0, max: 36_500 },
+            "Indices of days that are over for longer are deleted; 0 = never",
+        )
+        .or("0"),
     ],
 };
 
@@ -168,7 +174,9 @@ fn elasticsearch(root: &Group, faults: &mut Faults) -> Option<ElasticsearchSetti
     }
     let ca = root.secret("ELASTICSEARCH_CA").map(|pem| pem.expose_secret().to_owned());
     let credentials = credentials(root, faults)?;
-    let settings = ElasticsearchSettings { url: url.clone(), credentials, ca };
+    let days = root.whole("ELASTICSEARCH_RETENTION_DAYS").and_then(|days| u32::try_from(days).ok());
+    let retention_days = days.filter(|days| *days > 0);
+    let settings = ElasticsearchSettings { url: url.clone(), credentials, ca, retention_days };
     let key = match Client::new(&settings) {
         Ok(_) => return Some(settings),
         Err(InvalidSettings::ApiKey) => ("ELASTICSEARCH_API_KEY", InvalidSettings::ApiKey),

@@ -30,6 +30,8 @@ pub struct ElasticsearchSettings {
     pub credentials: Option<Credentials>,
     /// Certificates, as PEM, that are trusted beside the usual ones.
     pub ca: Option<String>,
+    /// Indices of days that are over for more than so many days are deleted; none = never.
+    pub retention_days: Option<u32>,
 }
 
 /// Who we are to the server.
@@ -170,6 +172,11 @@ impl Client {
         self.request(Method::Put, path, Some(body), ASKING, "application/json").await
     }
 
+    /// Deletes an index.
+    pub(super) async fn delete(&self, index: &str) -> Result<Answer, String> {
+        self.request(Method::Delete, index, None, ASKING, "application/json").await
+    }
+
     /// Sends the lines of a bulk request, and gives what `filter` lets through of the answer.
     pub(super) async fn bulk(&self, filter: &str, body: Vec<u8>) -> Result<Answer, String> {
         let path = format!("_bulk?timeout={SHARD}&filter_path={filter}");
@@ -259,7 +266,12 @@ mod tests {
     use super::*;
 
     fn settings(url: &str, credentials: Option<Credentials>) -> ElasticsearchSettings {
-        ElasticsearchSettings { url: HttpUrl::parse(url).unwrap(), credentials, ca: None }
+        ElasticsearchSettings {
+            url: HttpUrl::parse(url).unwrap(),
+            credentials,
+            ca: None,
+            retention_days: None,
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::Document;
 use super::bulk::{self, FILTER};
 use super::connection::Client;
 use super::indices::Stream;
+use super::retention::expire;
 use super::setup::{prepare, refusal};
 use super::shipper::{Connection, Request, Sent, Shipper, Step, Totals, Trouble};
 use crate::clock::{Clock, Timestamp};
@@ -53,16 +54,25 @@ impl Default for Shipping {
 enum Back {
     Prepared(Result<BTreeSet<&'static str>, Trouble>),
     Sent(u64, Sent),
+    Expired(Result<Vec<String>, String>),
 }
 
-/// Ships everything that is recorded, for ever, and tells how it fares. Ends when the journal is closed; what has
+/// Ships everything that is recorded, for ever, and tells how it fares. Where `retention_days` is given, indices of days that
+/// are over for longer are deleted, once a day. Ends when the journal is closed; what has
 /// not arrived by then is shipped at the next start.
-pub async fn ship(source: Source, client: Client, clock: Arc<Clock>, publish: watch::Sender<Shipping>) {
+pub async fn ship(
+    source: Source,
+    client: Client,
+    retention_days: Option<u32>,
+    clock: Arc<Clock>,
+    publish: watch::Sender<Shipping>,
+) {
     let status = source.journal.status();
     let shipper = Shipper::new(status.borrow().cursor.seq);
     let mut courier = Courier {
         source,
         client,
+        retention_days,
         clock,
         publish,
         shipper,
@@ -75,6 +85,7 @@ pub async fn ship(source: Source, client: Client, clock: Arc<Clock>, publish: wa
 struct Courier {
     source: Source,
     client: Client,
+    retention_days: Option<u32>,
     clock: Arc<Clock>,
     publish: watch::Sender<Shipping>,
     shipper: Shipper,
@@ -168,7 +179,23 @@ impl Courier {
     fn take(&mut self, back: Back) {
         let (now, chance) = (self.clock.now(), rand::random());
         match back {
-            Back::Prepared(outcome) => self.shipper.prepared(outcome, now, chance),
+            Back::Prepared(outcome) => {
+                // A new day has begun, or the daemon or the server has.
+                if let (Ok(_), Some(days)) = (&outcome, self.retention_days) {
+                    let (client, streams) = (self.client.clone(), self.source.streams);
+                    self.under_way
+                        .spawn(async move { Back::Expired(expire(&client, streams, now, days).await) });
+                }
+                self.shipper.prepared(outcome, now, chance);
+            }
+            Back::Expired(Ok(indices)) => {
+                if !indices.is_empty() {
+                    tracing::info!(indices = indices.join(", "), "indices of days that are over are deleted");
+                }
+            }
+            Back::Expired(Err(reason)) => {
+                tracing::warn!(reason, "indices of days that are over cannot be deleted");
+            }
             Back::Sent(batch, outcome) => {
                 let refused = self.shipper.sent(batch, outcome, now, chance);
                 if let Some((id, reason)) = refused.first() {

@@ -24,6 +24,10 @@ impl Foundation {
             ("ELASTICSEARCH_USERNAME", user),
             ("ELASTICSEARCH_PASSWORD", password),
             ("ELASTICSEARCH_CA", self.elasticsearch.ca != running.elasticsearch.ca),
+            (
+                "ELASTICSEARCH_RETENTION_DAYS",
+                self.elasticsearch.retention_days != running.elasticsearch.retention_days,
+            ),
         ];
         let kept = Self {
             bind_address: running.bind_address,
