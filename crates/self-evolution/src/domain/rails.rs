@@ -8,6 +8,7 @@ use shared::clock::Timestamp;
 
 use super::change::{Change, Phase, Trigger};
 use super::fact::Dropped;
+use super::judge::{LEAST_BUCKETS, LEAST_REQUESTS};
 use super::policy::Policy;
 use super::recommendation::{Confidence, Gain, GainOf, Priority, Recommendation, RecommendationId, Status};
 use super::state::State;
@@ -61,6 +62,7 @@ impl Rails<'_> {
             .or_else(|| self.taken_back(recommendation))
             .or_else(|| self.expects_too_little(recommendation))
             .or_else(|| self.gains_too_little(recommendation))
+            .or_else(|| self.cannot_be_judged(recommendation))
     }
 
     fn is_within(&self, at: Timestamp, buckets: Slot) -> bool {
@@ -162,6 +164,23 @@ impl Rails<'_> {
         };
         (gain < least)
             .then(|| format!("it would spare {gain:.1} {what} an hour, and {least:.0} are worth it"))
+    }
+
+    /// What is certain to be taken back for want of numbers is not tried.
+    fn cannot_be_judged(&self, recommendation: &Recommendation) -> Option<String> {
+        let Recommendation { target_service, evidence, .. } = recommendation;
+        let within = self.policy.shape.last_hour(self.now);
+        let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
+        let by_slot = self.state.window.by_slot(target_service, &within, is_wanted);
+        let requests: u64 = by_slot.values().map(|counters| counters.requests).sum();
+        let spans = by_slot.len();
+        let is_judged = self.policy.judged.includes(Trigger::Automatic);
+        (is_judged && (requests < LEAST_REQUESTS || spans < LEAST_BUCKETS)).then(|| {
+            format!(
+                "it could not be judged: {requests} requests in {spans} spans of the last {HOUR} were seen, and a verdict needs \
+                 {LEAST_REQUESTS} in {LEAST_BUCKETS}"
+            )
+        })
     }
 
     fn phase_of(&self, id: &RecommendationId) -> Option<Phase> {

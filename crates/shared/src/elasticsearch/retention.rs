@@ -42,31 +42,43 @@ fn is_day(text: &str) -> bool {
     text.len() == "2026.11.24".len() && text.bytes().enumerate().all(is_meant)
 }
 
-/// Deletes the indices of all days that are over for more than so many days. Gives their names, or why that cannot be
-/// done; what was deleted before stays deleted.
-pub(super) async fn expire(
-    client: &Client,
-    streams: &[Stream],
-    now: Timestamp,
-    days: u32,
-) -> Result<Vec<String>, String> {
+/// What became of indices of days that are over.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Expired {
+    /// The names of those that are deleted.
+    pub(super) deleted: Vec<String>,
+    /// Why others could not be, or be looked for.
+    pub(super) refused: Vec<String>,
+}
+
+/// Deletes the indices of all days that are over for more than so many days. One that cannot be deleted holds up no other.
+pub(super) async fn expire(client: &Client, streams: &[Stream], now: Timestamp, days: u32) -> Expired {
+    let mut outcome = Expired::default();
     let mut indices: Vec<(&str, String)> = Vec::new();
     for Stream { name: stream, .. } in streams {
-        let found = accepted(client.get(&format!("{stream}-*.*.*/_alias")).await?)?;
-        let found: Value = serde_json::from_slice(&found.body).unwrap_or_default();
-        let found = found.as_object().into_iter().flatten();
-        // Whatever does not have our alias is somebody else's.
-        let ours = found.filter(|(_, index)| index["aliases"].get(stream).is_some());
-        indices.extend(ours.map(|(index, _)| (*stream, index.clone())));
+        match ours(client, stream).await {
+            Ok(names) => indices.extend(names.into_iter().map(|name| (*stream, name))),
+            Err(reason) => outcome.refused.push(format!("{stream}: {reason}")),
+        }
     }
     let indices: Vec<(&str, &str)> =
         indices.iter().map(|(stream, index)| (*stream, index.as_str())).collect();
-    let mut deleted = Vec::new();
     for index in expired(&indices, now, days) {
-        accepted(client.delete(index).await?)?;
-        deleted.push(index.to_owned());
+        match client.delete(index).await.and_then(accepted) {
+            Ok(_) => outcome.deleted.push(index.to_owned()),
+            Err(reason) => outcome.refused.push(format!("{index}: {reason}")),
+        }
     }
-    Ok(deleted)
+    outcome
+}
+
+/// The indices by day of a stream. Whatever does not have our alias is somebody else's.
+async fn ours(client: &Client, stream: &str) -> Result<Vec<String>, String> {
+    let found = client.get(&format!("{stream}-*.*.*/_alias")).await.and_then(accepted)?;
+    let found: Value = serde_json::from_slice(&found.body).unwrap_or_default();
+    let found = found.as_object().into_iter().flatten();
+    let ours = found.filter(|(_, index)| index["aliases"].get(stream).is_some());
+    Ok(ours.map(|(index, _)| index.clone()).collect())
 }
 
 /// An index that is not there any more is as good as deleted.

@@ -11,7 +11,7 @@ use super::Document;
 use super::bulk::{self, FILTER};
 use super::connection::Client;
 use super::indices::Stream;
-use super::retention::expire;
+use super::retention::{Expired, expire};
 use super::setup::{prepare, refusal};
 use super::shipper::{Connection, Request, Sent, Shipper, Step, Totals, Trouble};
 use crate::clock::{Clock, Timestamp};
@@ -54,7 +54,7 @@ impl Default for Shipping {
 enum Back {
     Prepared(Result<BTreeSet<&'static str>, Trouble>),
     Sent(u64, Sent),
-    Expired(Result<Vec<String>, String>),
+    Expired(Expired),
 }
 
 /// Ships everything that is recorded, for ever, and tells how it fares. Where `retention_days` is given, indices of days that
@@ -188,13 +188,14 @@ impl Courier {
                 }
                 self.shipper.prepared(outcome, now, chance);
             }
-            Back::Expired(Ok(indices)) => {
-                if !indices.is_empty() {
-                    tracing::info!(indices = indices.join(", "), "indices of days that are over are deleted");
+            Back::Expired(Expired { deleted, refused }) => {
+                if !deleted.is_empty() {
+                    tracing::info!(indices = deleted.join(", "), "indices of days that are over are deleted");
                 }
-            }
-            Back::Expired(Err(reason)) => {
-                tracing::warn!(reason, "indices of days that are over cannot be deleted");
+                if let Some(reason) = refused.first() {
+                    let others = refused.len() - 1;
+                    tracing::warn!(reason, others, "indices of days that are over cannot be deleted");
+                }
             }
             Back::Sent(batch, outcome) => {
                 let refused = self.shipper.sent(batch, outcome, now, chance);

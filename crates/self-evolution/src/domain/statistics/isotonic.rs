@@ -28,19 +28,33 @@ struct Pool {
     x: f64,
 }
 
+impl From<&Measured> for Pool {
+    fn from(&Measured { x, y, weight }: &Measured) -> Self {
+        Self { y, weight, x }
+    }
+}
+
+impl Pool {
+    /// The two as one.
+    fn with(self, other: Self) -> Self {
+        let weight = self.weight + other.weight;
+        let mean = |one: f64, another: f64| (one * self.weight + another * other.weight) / weight;
+        Self { y: mean(self.y, other.y), x: mean(self.x, other.x), weight }
+    }
+}
+
 impl Isotonic {
     /// Through these; none where there are none.
     pub fn fit(measured: &[Measured]) -> Option<Self> {
         let mut sorted = measured.to_vec();
         sorted.sort_by(|a, b| a.x.total_cmp(&b.x));
+        // What lies at one place has one height, whatever comes before and after it.
+        let places = sorted.chunk_by(|a, b| a.x == b.x);
+        let places = places.filter_map(|at| at.iter().map(Pool::from).reduce(Pool::with));
         let mut pools: Vec<Pool> = Vec::with_capacity(sorted.len());
-        for Measured { x, y, weight } in sorted {
-            let mut pool = Pool { y, weight, x };
-            // What lies at one place has one height.
-            while let Some(before) = pools.pop_if(|before| before.y >= pool.y || before.x >= pool.x) {
-                let weight = before.weight + pool.weight;
-                let mean = |one: f64, other: f64| (one * before.weight + other * pool.weight) / weight;
-                pool = Pool { y: mean(before.y, pool.y), x: mean(before.x, pool.x), weight };
+        for mut pool in places {
+            while let Some(before) = pools.pop_if(|before| before.y >= pool.y) {
+                pool = before.with(pool);
             }
             pools.push(pool);
         }
@@ -91,8 +105,14 @@ mod tests {
 
     #[test]
     fn what_lies_at_one_place_has_one_height() {
-        let points = [(1.0, 1.0), (1.0, 3.0), (2.0, 5.0)].map(|(x, y)| Measured { x, y, weight: 1.0 });
-        assert_eq!(Isotonic::fit(&points).unwrap().at(1.0), 2.0);
+        let fit = |points: &[(f64, f64)]| {
+            let points = points.iter().map(|(x, y)| Measured { x: *x, y: *y, weight: 1.0 });
+            Isotonic::fit(&points.collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(fit(&[(1.0, 1.0), (1.0, 3.0), (2.0, 5.0)]).at(1.0), 2.0);
+        let one = fit(&[(1.0, 1.0), (2.0, 0.0), (2.0, 3.0)]);
+        assert_eq!(one, fit(&[(1.0, 1.0), (2.0, 3.0), (2.0, 0.0)]), "in any order of what was measured");
+        assert_eq!([one.at(1.0), one.at(2.0)], [1.0, 1.5]);
         assert_eq!(Isotonic::fit(&[]), None);
     }
 }

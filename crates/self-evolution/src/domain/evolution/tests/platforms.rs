@@ -337,8 +337,11 @@ fn a_change_of_the_daemons_own_is_looked_at_applied_and_bounded_like_any() {
     };
     let mut daemon = Daemon::new(policy);
     let mut plant = Plant::new(Fault::None);
-    daemon.see("web", "/x", 40, 6.0, 200);
-    daemon.see("api", "/x", 40, 6.0, 200);
+    for _ in 0..20 {
+        daemon.see("web", "/x", 15, 6.0, 200);
+        daemon.see("api", "/x", 15, 6.0, 200);
+        daemon.pass(60);
+    }
     daemon.send(Event::AnalysisRequested);
     daemon.have_done(&mut plant);
     assert_eq!(plant.written.len(), 1, "one in the air at a time, although both were looked at");

@@ -57,6 +57,13 @@ fn what_matters_little_or_is_uncertain_is_left_to_a_person_and_says_so() {
     assert_eq!(daemon.held_back("thin"), "its confidence is low: only 20 requests were seen; 30 say more");
     assert_eq!(daemon.held_back("rare"), "it would spare 9.5 errors an hour, and 10 are worth it");
     daemon.see("rare", "/x", 2, 0.1, 500);
+    let reason = "it could not be judged: 61 requests in 1 spans of the last 60 were seen, and a verdict needs 300 in 20";
+    assert_eq!(daemon.held_back("rare"), reason);
+    for _ in 0..20 {
+        daemon.see("rare", "/x", 5, 0.1, 500);
+        daemon.see("rare", "/x", 10, 0.1, 200);
+        daemon.pass(60);
+    }
     let rare = daemon.of("rare");
     assert_eq!((rare.status, rare.held_back), (Status::Applied, None));
     let mut by_hand = Daemon::new(Policy { auto_apply: false, ..automatic() });
