@@ -185,6 +185,18 @@ fn both_dockerfiles_compile_in_the_same_stages_and_with_the_manifest_of_every_pa
     assert_eq!(copied, wanted.collect::<Vec<_>>().iter().map(String::as_str).collect());
 }
 
+#[test]
+fn every_variable_of_the_compose_file_is_documented() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (file, page) = (read("docker-compose.yml"), read("docs/operations.md"));
+    let variables: BTreeSet<_> =
+        file.split("${").skip(1).filter_map(|rest| rest.split_once(":-")).map(|(name, _)| name).collect();
+    assert!(variables.len() > 20, "{variables:?}");
+    for variable in variables {
+        assert!(page.contains(&format!("`{variable}`")), "docs/operations.md does not tell of {variable}");
+    }
+}
+
 #[tokio::test]
 async fn an_image_holds_one_program_and_a_place_for_its_data_and_says_where_it_comes_from() {
     let Some(_project) = Project::prepare(Compose::One, &[]).await else { return };
