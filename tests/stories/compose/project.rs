@@ -56,7 +56,12 @@ impl Project {
         let ports: Vec<_> = PORTS.iter().map(|(_, usual)| (*usual, free_port())).collect();
         let published =
             PORTS.iter().zip(&ports).map(|((variable, _), (_, free))| (*variable, free.to_string()));
-        let fixed = [("PROFILE", "release"), ("ELASTIC_VERSION", "8.11.0"), ("DOCKER_SOCKET", &socket())];
+        let fixed = [
+            ("COMPOSE_PROJECT_NAME", name.as_str()),
+            ("PROFILE", "release"),
+            ("ELASTIC_VERSION", "8.11.0"),
+            ("DOCKER_SOCKET", &socket()),
+        ];
         let given = fixed.iter().chain(variables).map(|(key, value)| (*key, (*value).to_owned()));
         let variables = published.chain(given).map(|(key, value)| (key.to_owned(), value)).collect();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -79,7 +84,7 @@ impl Project {
             here = here.replace(&format!("localhost:{usual}"), &format!("localhost:{port}"));
         }
         let mut command = Command::new("timeout");
-        command.args([if is_followed(line) { "5" } else { "600" }, "bash", "-euo", "pipefail", "-c", &here]);
+        command.args([if is_followed(line) { "10" } else { "600" }, "bash", "-euo", "pipefail", "-c", &here]);
         command
             .current_dir(root())
             .envs(self.variables.iter().map(|(key, value)| (key, value)))

@@ -26,11 +26,15 @@ fn one(status: &str) -> Value {
 
 /// The status with which the proxy answers a neighbour of its.
 fn asked(project: &Project, method: &str, path: &str) -> u16 {
+    asked_with(project, &["-X", method], path)
+}
+
+fn asked_with(project: &Project, options: &[&str], path: &str) -> u16 {
     let (network, url) = (project.engine_network(), format!("http://socket-proxy:2375{path}"));
     let curl =
         ["curl", "elasticsearch:8.11.0", "-s", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}"];
     let run = ["run", "--rm", "--network", &network, "--entrypoint"];
-    docker(&[&run[..], &curl, &["-X", method, &url]].concat()).parse().unwrap()
+    docker(&[&run[..], &curl, options, &[&url]].concat()).parse().unwrap()
 }
 
 #[tokio::test]
@@ -59,6 +63,8 @@ async fn the_proxy_lets_through_what_the_daemons_ask_and_nothing_else() {
     ] {
         assert_eq!(asked(&project, method, path), status, "{method} {path}");
     }
+    let upgrade = ["-H", "Connection: Upgrade", "-H", "Upgrade: h2c"];
+    assert_eq!(asked_with(&project, &upgrade, "/version"), 403, "nobody would look into another protocol");
 }
 
 #[tokio::test]
