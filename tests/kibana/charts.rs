@@ -22,6 +22,17 @@ pub(super) struct Panel {
     pub(super) content: Content,
 }
 
+/// A panel at this place of the grid: the column and the row that it begins with, how many it takes of either.
+pub(super) fn panel(
+    id: &'static str,
+    title: &'static str,
+    description: &'static str,
+    (x, y, w, h): (u8, u8, u8, u8),
+    content: Content,
+) -> Panel {
+    Panel { id, title, description, cell: Cell { x, y, w, h }, content }
+}
+
 /// What a panel shows.
 pub(super) enum Content {
     /// Words.

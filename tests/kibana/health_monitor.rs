@@ -1,7 +1,7 @@
 //! The dashboard of health-monitor: how well the services are, what was done about it, what was not and why, and with
 //! what to look closer.
 
-use super::charts::{Axes, Cell, Content, Lights, Panel, Series, layer, metric, table, xy};
+use super::charts::{Axes, Content, Lights, Panel, Series, layer, metric, panel, table, xy};
 use super::columns::{
     AMBER, BLUE, Column, GREEN, GREY, RED, VIOLET, average, by, count, max, over_time, sum,
 };
@@ -36,16 +36,6 @@ pub(super) fn dashboard() -> Dashboard {
         services: CHECKS,
         panels: panels.into_iter().flatten().collect(),
     }
-}
-
-fn panel(
-    id: &'static str,
-    title: &'static str,
-    description: &'static str,
-    (x, y, w, h): (u8, u8, u8, u8),
-    content: Content,
-) -> Panel {
-    Panel { id, title, description, cell: Cell { x, y, w, h }, content }
 }
 
 fn uptime() -> Column {

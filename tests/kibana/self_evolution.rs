@@ -1,6 +1,6 @@
 //! The dashboard of self-evolution: how services are used and how they fare, what was changed, whether it helped.
 
-use super::charts::{Axes, Cell, Content, Lights, Panel, Series, both, layer, metric, table, xy};
+use super::charts::{Axes, Content, Lights, Panel, Series, both, layer, metric, panel, table, xy};
 use super::columns::{AMBER, BLUE, GREEN, GREY, RED, VIOLET, average, by, count, over_time, percentile};
 use super::saved_objects::Dashboard;
 
@@ -33,16 +33,6 @@ pub(super) fn dashboard() -> Dashboard {
         services: USAGE,
         panels: panels.into_iter().flatten().collect(),
     }
-}
-
-fn panel(
-    id: &'static str,
-    title: &'static str,
-    description: &'static str,
-    (x, y, w, h): (u8, u8, u8, u8),
-    content: Content,
-) -> Panel {
-    Panel { id, title, description, cell: Cell { x, y, w, h }, content }
 }
 
 fn numbers() -> Vec<Panel> {

@@ -78,7 +78,7 @@ impl Kibana {
 
     /// The answer as JSON, where Kibana did what it was asked.
     fn accepted(&self, answer: &Answer) -> Result<Value, SetupError> {
-        let reason = reason(answer);
+        let reason = answer.reason();
         let name = self.name();
         let refused = |what: &str| SetupError::Refused(format!("Kibana at {name} {what}"));
         match answer.status {
@@ -101,7 +101,7 @@ impl Kibana {
             "what answers at {} is not a Kibana ({}): set KIBANA_URL to where it answers, with its base path, and with /s/NAME \
              for another space than the default one",
             self.name(),
-            reason(answer)
+            answer.reason()
         ))
     }
 }
@@ -130,16 +130,6 @@ fn form(objects: &[SavedObject]) -> Vec<u8> {
          Content-Type: application/ndjson\r\n\r\n{lines}\r\n--{BOUNDARY}--\r\n"
     )
     .into_bytes()
-}
-
-/// Status and message of an error.
-fn reason(answer: &Answer) -> String {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let message = body.as_ref().and_then(|body| body["message"].as_str().or(body["error"].as_str()));
-    match message {
-        Some(message) => format!("status {}: {}", answer.status, shortened(message)),
-        None => format!("status {}", answer.status),
-    }
 }
 
 /// Which objects were not imported, and why.

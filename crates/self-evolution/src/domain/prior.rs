@@ -29,16 +29,15 @@ impl Prior {
         Self { improvement, because: None }
     }
 
-    /// What a group of findings gives, the first of which it is named after, where `changes` is what would be done.
-    pub(super) fn of(group: &[Finding], changes: &[SettingChange]) -> Self {
-        let under_load = group.iter().find_map(|finding| finding.under_load.as_ref());
-        let own = match under_load {
+    /// What the finding gives that a recommendation is named after, where `changes` is what would be done.
+    pub(super) fn of(finding: &Finding, changes: &[SettingChange]) -> Self {
+        let own = match &finding.under_load {
             Some(UnderLoad::Times(times)) => replicas(changes).and_then(|replicas| of_times(times, replicas)),
             Some(UnderLoad::Errors(errors)) => of_errors(errors),
             None => None,
         };
-        let constant = group.first().map_or(0.0, |first| first.issue.prior_improvement);
-        own.filter(|own| own.improvement >= LEAST_IMPROVEMENT).unwrap_or_else(|| Self::constant(constant))
+        own.filter(|own| own.improvement >= LEAST_IMPROVEMENT)
+            .unwrap_or_else(|| Self::constant(finding.issue.prior_improvement))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A person who applies or approves is not held back by any of it. Every length is counted in buckets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared::clock::Timestamp;
@@ -12,6 +13,7 @@ use super::judge::{LEAST_BUCKETS, LEAST_REQUESTS};
 use super::policy::Policy;
 use super::recommendation::{Confidence, Gain, GainOf, Priority, Recommendation, RecommendationId, Status};
 use super::state::State;
+use super::window::bucket::Counters;
 use super::window::shape::{DAY, HOUR, Slot};
 
 /// Changes that it makes within an hour at most, and within a day.
@@ -152,12 +154,10 @@ impl Rails<'_> {
 
     /// By what was seen in the last hour at the endpoints that it is about.
     fn gains_too_little(&self, recommendation: &Recommendation) -> Option<String> {
-        let Recommendation { target_service, evidence, estimated_improvement: improvement, .. } =
-            recommendation;
-        let within = self.policy.shape.last_hour(self.now);
-        let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
-        let last_hour = self.state.window.counters_of(target_service, &within, is_wanted);
-        let Gain { per_hour: gain, of } = Gain::of(recommendation.r#type, *improvement, &last_hour);
+        let mut counted = Counters::default();
+        self.last_hour(recommendation).values().for_each(|counters| counted.merge(counters));
+        let improvement = recommendation.estimated_improvement;
+        let Gain { per_hour: gain, of } = Gain::of(recommendation.r#type, improvement, &counted);
         let (least, what) = match of {
             GainOf::UserSeconds => (LEAST_SECONDS, "seconds of waiting"),
             GainOf::Errors => (LEAST_ERRORS, "errors"),
@@ -168,12 +168,9 @@ impl Rails<'_> {
 
     /// What is certain to be taken back for want of numbers is not tried.
     fn cannot_be_judged(&self, recommendation: &Recommendation) -> Option<String> {
-        let Recommendation { target_service, evidence, .. } = recommendation;
-        let within = self.policy.shape.last_hour(self.now);
-        let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
-        let by_slot = self.state.window.by_slot(target_service, &within, is_wanted);
-        let requests: u64 = by_slot.values().map(|counters| counters.requests).sum();
-        let spans = by_slot.len();
+        let last_hour = self.last_hour(recommendation);
+        let requests: u64 = last_hour.values().map(|counters| counters.requests).sum();
+        let spans = last_hour.len();
         let is_judged = self.policy.judged.includes(Trigger::Automatic);
         (is_judged && (requests < LEAST_REQUESTS || spans < LEAST_BUCKETS)).then(|| {
             format!(
@@ -181,6 +178,13 @@ impl Rails<'_> {
                  {LEAST_REQUESTS} in {LEAST_BUCKETS}"
             )
         })
+    }
+
+    /// What was counted in the last hour at the endpoints that a recommendation is about, by bucket.
+    fn last_hour(&self, recommendation: &Recommendation) -> BTreeMap<Slot, Counters> {
+        let Recommendation { target_service, evidence, .. } = recommendation;
+        let is_wanted = |endpoint: &str| evidence.iter().any(|one| *one.endpoint == *endpoint);
+        self.state.window.by_slot(target_service, &self.policy.shape.last_hour(self.now), is_wanted)
     }
 
     fn phase_of(&self, id: &RecommendationId) -> Option<Phase> {

@@ -51,8 +51,8 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         return None;
     }
     let id = identity(&service, issue.name, now);
-    let (confidence, confidence_reason) = confidence(&group);
-    let load_sensitivity = group.iter().find_map(load_sensitivity);
+    let load_sensitivity = load_sensitivity(first);
+    let (confidence, confidence_reason) = confidence(&group, issue.kind, load_sensitivity);
     let known = recommendations.get(&id);
     // It has another identity each day, and what a person has said of it holds all the same.
     let is_approved_of_before = recommendations
@@ -66,7 +66,7 @@ fn of_group(group: Vec<Finding>, state: &State, policy: &Policy, now: Timestamp)
         None => playbook::changes(issue.kind, &service, settings),
     };
     let changes = settled.map_or_else(wanted, |settled| settled.changes.clone());
-    let prior = Prior::of(&group, &changes);
+    let prior = Prior::of(first, &changes);
     let estimate = calibration.estimate(issue.name, &service, &prior);
     let reach = Reach::of(&group);
     Some(Recommendation {
@@ -152,12 +152,11 @@ pub(super) fn identity(service: &str, issue: &str, now: Timestamp) -> Recommenda
     RecommendationId::named(&digits)
 }
 
-fn confidence(group: &[Finding]) -> (Confidence, String) {
+fn confidence(group: &[Finding], kind: Kind, load: Option<LoadSensitivity>) -> (Confidence, String) {
     let requests: u64 = group.iter().map(|finding| finding.evidence.now.requests).sum();
-    let first = group.first().map(|finding| (finding.issue.kind, load_sensitivity(finding)));
     if requests < THIN {
         (Confidence::Low, format!("only {requests} requests were seen; {THIN} say more"))
-    } else if let Some((Kind::Scaling, None)) = first {
+    } else if kind == Kind::Scaling && load.is_none() {
         (
             Confidence::Low,
             "whether answers take longer under load is not known: it hardly varied, or too briefly"

@@ -95,11 +95,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The reason in the body of an error, as far as there is one.
-    pub(super) fn reason(&self) -> String {
+    /// The reason in the body of an error, as far as there is one; Kibana says it in a `message`.
+    pub(crate) fn reason(&self) -> String {
         let body: Option<Value> = serde_json::from_slice(&self.body).ok();
         let error = body.as_ref().and_then(|body| body.get("error"));
-        let reason = error.and_then(|error| error.get("reason").or(Some(error))).and_then(Value::as_str);
+        let message = body.as_ref().and_then(|body| body.get("message"));
+        let reason =
+            error.and_then(|error| error.get("reason")).or(message).or(error).and_then(Value::as_str);
         match reason {
             Some(reason) => format!("status {}: {}", self.status, shortened(reason)),
             None => format!("status {}", self.status),
@@ -185,7 +187,9 @@ impl Client {
 
     /// Sends a form to a Kibana, which speaks as Elasticsearch does and wants this header from whoever changes something.
     pub(crate) async fn upload(&self, path: &str, content: &str, body: Vec<u8>) -> Result<Answer, String> {
-        self.request(Method::Post, path, Some(body), SENDING, content).await
+        let headers =
+            HeaderMap::from_iter([(HeaderName::from_static("kbn-xsrf"), HeaderValue::from_static("true"))]);
+        self.request_with(headers, Method::Post, path, Some(body), SENDING, content).await
     }
 
     async fn request(
@@ -196,10 +200,20 @@ impl Client {
         limit: Duration,
         content: &str,
     ) -> Result<Answer, String> {
-        let mut headers = HeaderMap::new();
+        self.request_with(HeaderMap::new(), method, path, body, limit, content).await
+    }
+
+    async fn request_with(
+        &self,
+        mut headers: HeaderMap,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        limit: Duration,
+        content: &str,
+    ) -> Result<Answer, String> {
         let content = HeaderValue::from_str(content).map_err(|error| format!("{content:?}: {error}"))?;
         headers.insert(CONTENT_TYPE, content);
-        headers.insert(HeaderName::from_static("kbn-xsrf"), HeaderValue::from_static("true"));
         let unreachable = |error: &dyn Error| format!("{} cannot be reached ({})", self.name, deepest(error));
         let response = self
             .transport

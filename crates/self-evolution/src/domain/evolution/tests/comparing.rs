@@ -234,3 +234,25 @@ fn where_there_is_enough_to_know_what_is_usual_the_onset_is_the_leap() {
     let last = alone.unwrap().history.last().cloned().unwrap();
     assert_eq!((last.status, last.reason), (Status::Expired, format!("it is part of {} now", found.id)));
 }
+
+#[test]
+fn what_is_expected_of_a_change_is_worked_out_from_what_it_is_about() {
+    let mut daemon = Daemon::new(policy());
+    let mut minutes = |number: usize, factor: usize, seconds: f64, errors: fn(usize) -> usize| {
+        for minute in 0..number {
+            let requests = (10 + minute % 3 * 5) * factor;
+            let seconds = seconds * (1.0 + (minute * 7 % 11) as f64 / 50.0 - 0.1);
+            daemon.see("web", "/x", requests - errors(requests), seconds, 200);
+            daemon.see("web", "/x", errors(requests), seconds, 500);
+            daemon.pass(60);
+        }
+    };
+    minutes(120, 1, 0.2, |_| 0);
+    // All at once it is asked more, takes twice as long, and a fifth are errors: these go with the load.
+    minutes(15, 3, 0.4, |requests| requests / 5);
+    let found = daemon.only_found();
+    let evidence: Vec<_> = found.evidence.iter().map(|one| one.detector.as_str()).collect();
+    assert_eq!(evidence, ["latency_regression", "error_burn"]);
+    assert_eq!(found.improvement_method, "a constant: no change of this kind has been measured here yet");
+    assert_eq!(found.estimated_improvement, 0.3, "of a cache");
+}
