@@ -21,6 +21,7 @@ mod histories;
 mod hostile;
 mod kibana;
 mod kills;
+mod kubernetes;
 mod labels;
 mod ladder;
 mod network;

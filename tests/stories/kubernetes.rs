@@ -1,0 +1,5 @@
+//! A real Kubernetes control plane (API server, controllers, scheduler, etcd) with simulated nodes: what it decides is real, what
+//! a kubelet would do is played by kwok, so no container runs and no probe is made.
+
+mod cluster;
+mod foundation;
