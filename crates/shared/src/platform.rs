@@ -3,6 +3,7 @@
 mod command;
 mod docker;
 mod file_update;
+pub mod kubernetes;
 mod update;
 mod variables;
 mod webhook;

@@ -49,8 +49,9 @@ impl LogFormat {
     }
 }
 
-/// The levels that are logged where `RUST_LOG` says nothing.
-const DEFAULT_LEVELS: &str = "info";
+/// The levels that are logged where `RUST_LOG` says nothing. The client for Kubernetes would log every failed call as an error
+/// of ours, beside the sentence that we make of it.
+const DEFAULT_LEVELS: &str = "info,kube_client=off,kube_runtime=off";
 
 /// Version of the Elastic Common Schema that the `ecs` format follows.
 const ECS_VERSION: &str = "8.11.0";
