@@ -17,13 +17,14 @@ use prometheus_client::registry::{Registry, Unit};
 use shared::elasticsearch::ShippingCollector;
 use shared::engine::Handle;
 use shared::http::metrics::{counter, counters, gauge, gauges};
+use shared::leadership::Leadership;
 use shared::order::Action;
 
 use crate::domain::recovery::{Guard, Outcome};
 use crate::domain::supervisor::Supervisor;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "health_monitor_availability_ratio",
     "health_monitor_build_info",
     "health_monitor_check_duration_seconds",
@@ -35,6 +36,7 @@ pub const NAMES: [&str; 22] = [
     "health_monitor_healing_suppressed_total",
     "health_monitor_journal_bytes",
     "health_monitor_journal_writable",
+    "health_monitor_leading",
     "health_monitor_mean_time_between_failures_seconds",
     "health_monitor_mean_time_to_recover_seconds",
     "health_monitor_missed_checks_total",
@@ -52,7 +54,8 @@ pub const NAMES: [&str; 22] = [
 const CHECK_SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Registers the metrics of the daemon that are not read from the view. Gives the histogram of probes.
-pub fn register(registry: &mut Registry) -> Histogram {
+pub fn register(registry: &mut Registry, leadership: &Leadership) -> Histogram {
+    leadership.register(registry, "health-monitor");
     let durations = Histogram::new(CHECK_SECONDS);
     let help = "How long probes took";
     registry.register_with_unit("health_monitor_check_duration", help, Unit::Seconds, durations.clone());

@@ -7,7 +7,8 @@ use std::time::Duration;
 use prometheus_client::metrics::histogram::Histogram;
 use shared::clock::Clock;
 use shared::engine::{Perform, Performing};
-use shared::order::{Action, Observed, Order, ServiceName, Stage, Unreachable};
+use shared::leadership::Leadership;
+use shared::order::{Action, Observed, Order, Performed, ServiceName, Stage, Unreachable};
 use shared::platform::{Platform, PlatformSettings};
 use shared::redact::redact;
 use tokio::sync::watch;
@@ -90,14 +91,16 @@ impl InUse {
 #[derive(Clone)]
 pub struct Performer {
     in_use: watch::Sender<InUse>,
+    leadership: Leadership,
     durations: Histogram,
 }
 
 impl Performer {
-    /// Every service must have its probe and its platform; `durations` gets each probe's duration in seconds.
-    pub fn new(means: Means, durations: Histogram) -> Self {
+    /// Every service must have its probe and its platform; orders are carried out as long as `leadership` allows;
+    /// `durations` gets each probe's duration in seconds.
+    pub fn new(means: Means, leadership: Leadership, durations: Histogram) -> Self {
         let in_use = InUse { now: Arc::new(means), before: None };
-        Self { in_use: watch::Sender::new(in_use), durations }
+        Self { in_use: watch::Sender::new(in_use), leadership, durations }
     }
 
     /// Makes the means of another configuration ready, or says why they cannot be. What only the present ones have
@@ -262,11 +265,12 @@ impl Performer {
                 in_use.platform(&order.service)
             }
         };
-        let performed = match platform {
-            Some(platform) => platform.perform(&order).await,
-            None => {
+        let performed = match (self.leadership.check(), platform) {
+            (Err(reason), _) => Performed::NotRun { reason },
+            (Ok(()), Some(platform)) => platform.perform(&order).await,
+            (Ok(()), None) => {
                 let reason = format!("{} has nothing that could carry out {action}", order.service);
-                shared::order::Performed::NotRun { reason }
+                Performed::NotRun { reason }
             }
         };
         let observed = match order.stage {

@@ -16,14 +16,14 @@ use prometheus_client::registry::Registry;
 use shared::cli::Exit;
 use shared::clock::Clock;
 use shared::config::{Holding, Sources};
-use shared::daemon::{self, Daemon, open_journal};
+use shared::daemon::{self, Begun, Daemon};
 use shared::descriptors;
 use shared::elasticsearch::Source;
 use shared::engine::Engine;
 use shared::http::access::{Access, Role};
 use shared::http::events::Events;
 use shared::http::probes::Readiness;
-use shared::http::{self, Foundation, HttpMetrics};
+use shared::http::{Foundation, HttpMetrics};
 use shared::journal::Unshipped;
 use shared::shipping;
 use shared::telemetry;
@@ -75,18 +75,18 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let Loading { config, warnings, effective } = loading;
     let hang_ups = daemon::hang_ups()?;
     descriptors::make_room(config.policy.max_in_flight);
-    let journal = open_journal(&config.foundation, RETENTION, Unshipped::MakesRoom)?;
+    let begun = daemon::begin(&config.foundation, "health-monitor", RETENTION, Unshipped::MakesRoom).await?;
+    let Some(Begun { listener, tenure, journal }) = begun else { return Ok(()) };
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let (holds, configuration) =
         watch::channel(Arc::new(Holding::new(&SETTINGS, effective, &warnings, clock.now())));
-    let listener = http::bind(config.foundation.bind_address).await?;
     let mut registry = Registry::default();
-    let durations = metrics::register(&mut registry);
+    let durations = metrics::register(&mut registry, &tenure.leadership());
     let http_metrics = HttpMetrics::register(&mut registry);
 
     let (stop, stopped) = watch::channel(false);
     let events = Events::new(journal.reader(), journal.status(), stopped);
-    let performer = Performer::new(Means::new(&config, Arc::clone(&clock))?, durations);
+    let performer = Performer::new(Means::new(&config, Arc::clone(&clock))?, tenure.leadership(), durations);
     let supervisor = Supervisor::new(Arc::clone(&config.policy), clock.now());
     let perform = performer.clone().into_perform();
     let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
@@ -117,8 +117,8 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let (reload, reloading) = reloading(config, holds, parts);
     let readiness = Readiness::new({
         let (engine, reachability, reload) = (handle.clone(), reachability.clone(), reload.clone());
-        let shipping = shipping.clone();
-        move || announce::checks(&engine, &reachability, &reload, shipping.as_ref())
+        let (shipping, leadership) = (shipping.clone(), tenure.leadership());
+        move || announce::checks(&engine, &reachability, &reload, shipping.as_ref(), &leadership)
     });
     let (sweep, test_turn) = (Arc::default(), Arc::default());
     let api = Api { engine: handle, performer, sweep, events, clock, shipping, configuration, test_turn };
@@ -128,6 +128,6 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     background.spawn(listening.run());
     background.spawn(reloading.run());
     background.spawn(discovery.run(hang_ups, looking, reload));
-    Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;
+    Daemon { engine, listener, router, readiness, background, stop, tenure, drain: DRAIN }.run().await?;
     Ok(())
 }

@@ -12,13 +12,14 @@ use prometheus_client::registry::Registry;
 use shared::elasticsearch::ShippingCollector;
 use shared::engine::Handle;
 use shared::http::metrics::{counter, gauge, gauges};
+use shared::leadership::Leadership;
 
 use crate::domain::change::Phase;
 use crate::domain::evolution::Evolution;
 use crate::domain::recommendation::Status;
 
 /// Every metric of the daemon, as `/metrics` names it.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "http_server_request_duration_seconds",
     "self_evolution_analyses_total",
     "self_evolution_build_info",
@@ -28,6 +29,7 @@ pub const NAMES: [&str; 18] = [
     "self_evolution_endpoints",
     "self_evolution_journal_bytes",
     "self_evolution_journal_writable",
+    "self_evolution_leading",
     "self_evolution_oldest_unshipped_seconds",
     "self_evolution_optimizations_applied_total",
     "self_evolution_paused",
@@ -65,7 +67,8 @@ impl UsageCounters {
 }
 
 /// Registers the metrics that are not read from the view. Gives the counters of usage.
-pub fn register(registry: &mut Registry) -> UsageCounters {
+pub fn register(registry: &mut Registry, leadership: &Leadership) -> UsageCounters {
+    leadership.register(registry, "self-evolution");
     let counters = Family::<Vec<(&'static str, &'static str)>, Counter>::default();
     // Looked up once, because every report counts.
     let counter = |outcome| counters.get_or_create(&vec![("outcome", outcome)]).clone();

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use shared::leadership::Leadership;
 use shared::order::Target;
 use shared::platform::Docker;
 use tokio::sync::{Semaphore, watch};
@@ -107,19 +108,23 @@ pub struct Sights {
     room: Arc<Semaphore>,
 }
 
-/// All actions that are configured, with the way to carry them out.
+/// All actions that are configured, with the way to carry them out as long as this instance leads.
 #[derive(Clone, Debug)]
-pub struct Platforms(Sights);
+pub struct Platforms {
+    sights: Sights,
+    leadership: Leadership,
+}
 
 impl Platforms {
     /// Those that this channel has.
-    pub fn new(actions: watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>) -> Self {
-        Self(Sights { actions, room: Arc::new(Semaphore::new(LOOKS_AT_ONCE)) })
+    pub fn new(actions: watch::Receiver<Arc<BTreeMap<ActionKey, Action>>>, leadership: Leadership) -> Self {
+        let sights = Sights { actions, room: Arc::new(Semaphore::new(LOOKS_AT_ONCE)) };
+        Self { sights, leadership }
     }
 
     /// The same, to look at only.
     pub fn sights(&self) -> Sights {
-        self.0.clone()
+        self.sights.clone()
     }
 
     /// Carries an order out: looks whether the platform still has what the order begins from, writes, and reads back.
@@ -132,12 +137,15 @@ impl Platforms {
             sight,
         };
         let look = order.look();
-        let action = match self.0.action(&look) {
+        let action = match self.sights.action(&look) {
             Ok(action) => action,
             Err(reason) => {
                 return carried(Written::NotRun(reason.clone()), Sight::Unreachable(reason));
             }
         };
+        if let Err(reason) = self.leadership.check() {
+            return carried(Written::NotRun(reason.clone()), Sight::Unreachable(reason));
+        }
         if order.stage == Stage::Keep {
             return carried(action.keep(order).await, Sight::Blind);
         }

@@ -10,14 +10,15 @@ use prometheus_client::registry::Registry;
 use shared::cli::Exit;
 use shared::clock::Clock;
 use shared::config::{Holding, Sources};
-use shared::daemon::{self, Daemon, open_journal};
+use shared::daemon::{self, Begun, Daemon};
 use shared::elasticsearch::{Shipping, Source};
 use shared::engine::{Engine, Handle};
 use shared::http::access::Access;
 use shared::http::events::Events;
 use shared::http::probes::{Check, Readiness};
-use shared::http::{self, Foundation, HttpMetrics};
+use shared::http::{Foundation, HttpMetrics};
 use shared::journal::Unshipped;
+use shared::leadership::Leadership;
 use shared::{shipping, telemetry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -63,11 +64,11 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
     let Loading { config, warnings, effective } = loading;
     let hang_ups = daemon::hang_ups()?;
     let Config { foundation, policy, .. } = &config;
-    let journal = open_journal(foundation, RETENTION, Unshipped::IsKept)?;
+    let begun = daemon::begin(foundation, "self-evolution", RETENTION, Unshipped::IsKept).await?;
+    let Some(Begun { listener, tenure, journal }) = begun else { return Ok(()) };
     let clock = Arc::new(Clock::starting_after(journal.status().borrow().last_at));
     let holding = Holding::new(&SETTINGS, effective, &warnings, clock.now());
     let (holds, configuration) = watch::channel(Arc::new(holding));
-    let listener = http::bind(foundation.bind_address).await?;
     let (stop, stopped) = watch::channel(false);
     let events = Events::new(journal.reader(), journal.status(), stopped);
     let source = Source { journal: journal.clone(), documents, streams: &STREAMS };
@@ -78,19 +79,19 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
     let collector = shipping::collector("self_evolution", &shipping, &journal, &clock);
     let core = Evolution::new(policy.clone(), clock.now());
     let (actions, configured) = watch::channel(Arc::clone(&config.actions));
-    let platforms = Platforms::new(configured);
+    let platforms = Platforms::new(configured, tenure.leadership());
     let sights = platforms.sights();
     let perform = Arc::new(move |work| perform(work, platforms.clone()));
     let (engine, handle) = Engine::new(core, journal, Arc::clone(&clock), perform, tell::fact).await?;
     announce(&config, &listener, &handle);
 
     let mut registry = Registry::default();
-    let counters = metrics::register(&mut registry);
+    let counters = metrics::register(&mut registry, &tenure.leadership());
     let http_metrics = HttpMetrics::register(&mut registry);
     let registry = metrics::collect(registry, handle.clone(), collector);
     let access = api::with_rules(Access::new(&foundation.access));
-    let (checked, shipped) = (handle.clone(), shipping.clone());
-    let readiness = Readiness::new(move || checks(&checked, shipped.as_ref()));
+    let (checked, shipped, leadership) = (handle.clone(), shipping.clone(), tenure.leadership());
+    let readiness = Readiness::new(move || checks(&checked, shipped.as_ref(), &leadership));
     let (settings, keep_settings) = SettingsFeed::new(handle.clone());
     let api = Api::from(Parts {
         engine: handle,
@@ -117,7 +118,7 @@ async fn start_and_run(loading: Loading, sources: Sources) -> anyhow::Result<()>
     let mut background = JoinSet::new();
     background.spawn(keep_settings);
     background.spawn(reload.at(hang_ups));
-    Daemon { engine, listener, router, readiness, background, stop, drain: DRAIN }.run().await?;
+    Daemon { engine, listener, router, readiness, background, stop, tenure, drain: DRAIN }.run().await?;
     Ok(())
 }
 
@@ -147,10 +148,15 @@ fn announce(config: &Config, listener: &TcpListener, engine: &Handle<Evolution>)
 }
 
 /// The checks of readiness.
-fn checks(engine: &Handle<Evolution>, shipping: Option<&watch::Receiver<Shipping>>) -> Vec<Check> {
+fn checks(
+    engine: &Handle<Evolution>,
+    shipping: Option<&watch::Receiver<Shipping>>,
+    leadership: &Leadership,
+) -> Vec<Check> {
     let journal = engine.journal();
     let cursor = journal.cursor;
     let mut checks = vec![Check::of_journal(journal)];
+    checks.extend(leadership.readiness());
     checks.extend(shipping.map(|shipping| shipping::check(&shipping.borrow(), cursor)));
     let view = engine.view();
     let detail = match (&view.pause, &view.analysed) {

@@ -1,6 +1,6 @@
 //! How a daemon runs and ends: engine, requests and background work, taken down in order.
 
-mod signals;
+pub(crate) mod signals;
 
 use std::io;
 use std::time::Duration;
@@ -13,14 +13,54 @@ use tokio::task::JoinSet;
 use crate::config::foundation::Foundation;
 use crate::engine::{Decider, Engine};
 use crate::http::probes::Readiness;
-use crate::http::{self, ServeSettings};
+use crate::http::{self, BindError, ServeSettings};
 use crate::journal::{self, JournalError, Unshipped, Writer};
+use crate::leadership::{Candidacy, LeadershipError, Tenure, lead};
 
 pub use signals::hang_ups;
 
-/// Opens the journal, and tells what was done about a damaged one. Facts that a checkpoint covers are kept for
-/// `retention`, and those that are still to be shipped as `unshipped` says.
-pub fn open_journal(
+/// What a daemon stands on whose turn has come.
+pub struct Begun {
+    /// Where requests come in.
+    pub listener: TcpListener,
+    /// The time in which this instance leads.
+    pub tenure: Tenure,
+    /// Open, and nobody else's.
+    pub journal: Writer,
+}
+
+/// A daemon cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// Its address is not to be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// It cannot stand for election, or has lost it.
+    #[error(transparent)]
+    Leadership(#[from] LeadershipError),
+    /// The system refuses something.
+    #[error("begin: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Binds the address, waits until this instance leads where there is an election, and opens the journal; none when it was
+/// asked to stop before its turn came. Facts that a checkpoint covers are kept for `retention`, and those that are still to be
+/// shipped as `unshipped` says. `name` is the daemon's.
+pub async fn begin(
+    settings: &Foundation,
+    name: &'static str,
+    retention: Duration,
+    unshipped: Unshipped,
+) -> Result<Option<Begun>, BeginError> {
+    let listener = http::bind(settings.bind_address).await?;
+    let candidacy = Candidacy::of(settings, name, listener.local_addr()?);
+    let Some(tenure) = lead(candidacy, &listener).await? else { return Ok(None) };
+    let journal = tenure.open(|| open_journal(settings, retention, unshipped)).await?;
+    Ok(Some(Begun { listener, tenure, journal }))
+}
+
+/// Opens the journal, and tells what was done about a damaged one.
+fn open_journal(
     settings: &Foundation,
     retention: Duration,
     unshipped: Unshipped,
@@ -52,32 +92,36 @@ pub struct Daemon<D: Decider> {
     pub background: JoinSet<()>,
     /// Becomes true at the end; requests without an end look at it.
     pub stop: watch::Sender<bool>,
+    /// The time in which this instance leads; its end is the daemon's end.
+    pub tenure: Tenure,
     /// How long the end waits for work that must finish.
     pub drain: Duration,
 }
 
 impl<D: Decider> Daemon<D> {
-    /// Runs until a signal asks to stop. The order of the end: not ready, no more requests, the work that must finish,
+    /// Runs until a signal asks to stop, or another instance leads. The order of the end: not ready, no more requests, the work that must finish,
     /// the journal.
     pub async fn run(self) -> io::Result<()> {
-        let Self { engine, listener, router, readiness, mut background, stop, drain } = self;
+        let Self { engine, listener, router, readiness, mut background, stop, tenure, drain } = self;
         let stopped = stop.subscribe();
         let until_stopped = || {
             let mut stopped = stopped.clone();
             // The sender lives as long as this function.
             async move { drop(stopped.wait_for(|stopped| *stopped).await) }
         };
+        tenure.begin();
         let serving = tokio::spawn(http::serve(listener, router, ServeSettings::default(), until_stopped()));
         let mut engine = tokio::spawn(engine.run(until_stopped(), drain));
-        let signal = tokio::select! {
-            signal = signals::first() => signal?,
+        let (reason, leader) = tokio::select! {
+            signal = signals::first() => (signal?.to_owned(), None),
+            leader = tenure.lost() => (format!("{leader} leads now"), Some(leader)),
             // Only a defect ends it before it is asked to; going on would show a state that nobody keeps.
             ended = &mut engine => {
                 return Err(io::Error::other(format!("the engine ended by itself: {ended:?}")));
             }
         };
         tracing::info!(
-            signal,
+            reason,
             "stopping: no new requests, running work is finished; a second signal ends at once"
         );
         readiness.begin_shutdown();
@@ -86,7 +130,12 @@ impl<D: Decider> Daemon<D> {
         background.abort_all();
         serving.await?;
         engine.await?;
+        tenure.end().await;
         tracing::info!("stopped");
-        Ok(())
+        match leader {
+            // An error, so that whatever started this instance starts it again, to stand by.
+            Some(leader) => Err(io::Error::other(LeadershipError::Lost(leader))),
+            None => Ok(()),
+        }
     }
 }

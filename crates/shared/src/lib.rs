@@ -14,6 +14,7 @@ pub mod engine;
 pub mod http;
 pub mod journal;
 pub mod kibana;
+pub mod leadership;
 pub mod order;
 pub mod platform;
 pub mod post;

@@ -3,7 +3,7 @@
 mod notifications;
 mod services;
 
-use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, OUTPUT};
+use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, LEADERSHIP, OUTPUT};
 use shared::config::{Chapter, Kind, Section, Setting};
 
 use self::notifications::{NOTIFICATIONS, PER_CHANNEL};
@@ -24,7 +24,18 @@ pub const MAX_SERVICES: usize = 20_000;
 pub const SETTINGS: Section = Section {
     key: "",
     doc: "Configuration of health-monitor",
-    chapters: &[DAEMON, PROBING, HEALING, GUARDS, RECOVERY, NOTIFICATIONS, ACCESS, OUTPUT, SERVICES],
+    chapters: &[
+        DAEMON,
+        PROBING,
+        HEALING,
+        GUARDS,
+        RECOVERY,
+        NOTIFICATIONS,
+        ACCESS,
+        LEADERSHIP,
+        OUTPUT,
+        SERVICES,
+    ],
     sections: &[RECOVERY_COMMAND, PER_CHANNEL, PER_SERVICE],
     members_at_most: None,
 };

@@ -3,6 +3,7 @@
 use shared::elasticsearch::Shipping;
 use shared::engine::Handle;
 use shared::http::probes::Check;
+use shared::leadership::Leadership;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -50,6 +51,7 @@ pub(super) fn checks(
     reachability: &Reachability,
     reload: &Reload,
     shipping: Option<&watch::Receiver<Shipping>>,
+    leadership: &Leadership,
 ) -> Vec<Check> {
     let journal = engine.journal();
     let cursor = journal.cursor;
@@ -59,6 +61,7 @@ pub(super) fn checks(
         let detail = Some(docker.unwrap_or_else(|reason| reason));
         checks.push(Check { name: "docker", ok, is_required: false, detail });
     }
+    checks.extend(leadership.readiness());
     checks.push(reload.check());
     checks.extend(guards(engine));
     checks.extend(notifications(engine));

@@ -1,6 +1,6 @@
 //! The table of settings: the one source of flags, variables, file keys, schema and documentation.
 
-use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, OUTPUT};
+use shared::config::foundation::{ACCESS, DURABILITY, JOURNAL_MAX_BYTES, LEADERSHIP, OUTPUT};
 use shared::config::{Chapter, Kind, Section, Setting};
 
 use crate::domain::policy::JudgedChanges;
@@ -9,7 +9,7 @@ use crate::domain::policy::JudgedChanges;
 pub const SETTINGS: Section = Section {
     key: "",
     doc: "Configuration of self-evolution",
-    chapters: &[DAEMON, ANALYSIS, PLATFORMS, ACCESS, OUTPUT],
+    chapters: &[DAEMON, ANALYSIS, PLATFORMS, ACCESS, LEADERSHIP, OUTPUT],
     sections: &[SERVICES],
     members_at_most: None,
 };

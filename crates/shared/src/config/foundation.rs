@@ -2,7 +2,7 @@
 
 mod fixed;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use secrecy::ExposeSecret;
@@ -58,6 +58,21 @@ pub const ACCESS: Chapter = Chapter {
     ],
 };
 
+/// Which of several instances acts.
+pub const LEADERSHIP: Chapter = Chapter {
+    heading: "Standing by",
+    settings: &[
+        Setting::new(
+            "LEADER_ELECTION",
+            Kind::Boolean,
+            "Whether this instance acts only while it holds the lease of its name in its Kubernetes namespace",
+        )
+        .or("false"),
+        Setting::new("POD_NAME", Kind::Text, "The name of this instance, which no other one has"),
+        Setting::new("POD_IP", Kind::Text, "Where other instances reach this one, on the port of BIND_ADDRESS"),
+    ],
+};
+
 /// Where the log and the documents go.
 pub const OUTPUT: Chapter = Chapter {
     heading: "Logs and Elasticsearch",
@@ -109,6 +124,8 @@ pub struct Foundation {
     pub journal_max_bytes: u64,
     /// Who may change something.
     pub access: AccessSettings,
+    /// Whether this instance acts only while it holds a lease; as whom, where it does.
+    pub leader_election: Option<Pod>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Whether documents are sent to Elasticsearch.
@@ -117,6 +134,15 @@ pub struct Foundation {
     pub elasticsearch: ElasticsearchSettings,
     /// Where Kibana is, which `setup` gives the dashboards; none where there is none.
     pub kibana_url: Option<HttpUrl>,
+}
+
+/// An instance among others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pod {
+    /// Its name, which no other one has.
+    pub name: String,
+    /// Its address; none where it is not told.
+    pub ip: Option<IpAddr>,
 }
 
 impl Foundation {
@@ -128,7 +154,9 @@ impl Foundation {
         if kibana_url.as_ref().is_some_and(HttpUrl::has_query_or_fragment) {
             faults.push(root.fault("KIBANA_URL", "must not have a query or fragment"));
         }
+        let leader_election = pod(root, faults);
         Some(Self {
+            leader_election,
             bind_address: root.address("BIND_ADDRESS")?,
             data_dir: root.text("DATA_DIR").unwrap_or_default().into(),
             durability: if root.text("DURABILITY") == Some("os") { Durability::Os } else { Durability::Disk },
@@ -140,6 +168,22 @@ impl Foundation {
             kibana_url,
         })
     }
+}
+
+/// As whom this instance stands for election; none where it does not, or after a fault.
+fn pod(root: &Group, faults: &mut Faults) -> Option<Pod> {
+    if !root.boolean("LEADER_ELECTION") {
+        return None;
+    }
+    let ip = root.text("POD_IP").map(|text| text.parse::<IpAddr>());
+    if let Some(Err(error)) = &ip {
+        faults.push(root.fault("POD_IP", format!("is no address: {error}")));
+    }
+    let Some(name) = root.text("POD_NAME") else {
+        faults.push(root.fault("LEADER_ELECTION", "needs POD_NAME, a name that no other instance has"));
+        return None;
+    };
+    Some(Pod { name: name.to_owned(), ip: ip.and_then(Result::ok) })
 }
 
 fn access(root: &Group, faults: &mut Faults) -> AccessSettings {

@@ -5,7 +5,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits for the first signal to stop, and names it.
-pub(super) async fn first() -> io::Result<&'static str> {
+pub(crate) async fn first() -> io::Result<&'static str> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),
