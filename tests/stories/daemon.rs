@@ -191,6 +191,18 @@ impl Daemon {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits until the daemon ends by itself, and gives its exit code.
+    pub(super) async fn ended(&mut self) -> Option<i32> {
+        let start = tokio::time::Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < PATIENCE, "the daemon goes on:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until the status of a service satisfies the condition.
     pub(super) async fn service_until(
         &self,

@@ -3,3 +3,5 @@
 
 mod cluster;
 mod foundation;
+mod road;
+mod standby;

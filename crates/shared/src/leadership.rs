@@ -243,6 +243,7 @@ pub async fn lead(
 async fn led(standing: &mut watch::Receiver<Standing>) -> Result<(), LeadershipError> {
     let mut told = None;
     loop {
+        standing.changed().await.map_err(|_| LeadershipError::Ended)?;
         let present = standing.borrow_and_update().clone();
         match present {
             Standing::Leads { .. } => {
@@ -259,7 +260,6 @@ async fn led(standing: &mut watch::Receiver<Standing>) -> Result<(), LeadershipE
             }
             Standing::StandsBy(_) | Standing::Unknown(_) | Standing::Lost(_) => {}
         }
-        standing.changed().await.map_err(|_| LeadershipError::Ended)?;
     }
 }
 
