@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use self_evolution::domain::change::{Change, Trigger};
-use self_evolution::domain::evolution::Answer;
+use self_evolution::domain::evolution::{Answer, Refusal};
 use self_evolution::domain::fact::Fact;
 use self_evolution::domain::recommendation::{Confidence, Recommendation, Status};
 use shared::clock::Timestamp;
@@ -143,6 +143,10 @@ pub fn answer(answer: Option<&Answer>) -> String {
         Some(Answer::RolledBack(_)) => "taken back".into(),
         Some(Answer::Recommendation(recommendation)) => recommendation.status.as_str().to_owned(),
         Some(Answer::Done) => "done".into(),
+        Some(Answer::Refused(Refusal::HandedOut(hindrance))) => {
+            let patch = hindrance.patch.as_ref().map_or_else(String::new, |patch| format!(": {patch}"));
+            format!("handed out, because {hindrance}{patch}")
+        }
         Some(Answer::Refused(refusal)) => format!("refused: {refusal}"),
     }
 }

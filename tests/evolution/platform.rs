@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self_evolution::domain::field::Field;
 use self_evolution::domain::order::{
     Carried, Order, Precondition, Sight, Stage, Standing, Values, Written, precondition,
 };
+use self_evolution::domain::owned::Owned;
 use self_evolution::domain::play::{Play, Playbook, Want, Wanted};
+use self_evolution::domain::quantity::Form;
 use self_evolution::domain::recommendation::Kind;
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
@@ -15,6 +18,8 @@ use shared::order::{Backend, Target};
 
 /// The value that it has for each service.
 const KEY: &str = "size";
+/// Who owns it, where somebody else does.
+const OWNER: &str = "it belongs to Argo CD";
 /// What that is where nobody has changed it.
 const AT_FIRST: u64 = 2;
 
@@ -37,6 +42,8 @@ pub enum Condition {
     Blind,
     /// It says that it was done, and has done it for half of the instances.
     Halves,
+    /// Somebody else owns what it has.
+    Owned,
 }
 
 impl Condition {
@@ -51,6 +58,7 @@ impl Condition {
             "late" => Self::Late,
             "blind" => Self::Blind,
             "halves" => Self::Halves,
+            "owned" => Self::Owned,
             other => panic!("a platform is never {other}"),
         }
     }
@@ -131,6 +139,16 @@ impl Platform {
         match self.condition {
             Condition::Gone => Sight::Unreachable("it is gone".to_owned()),
             Condition::Blind => Sight::Blind,
+            Condition::Owned => {
+                let (object, form) = (json!({"of": service}), (Field::of(&["spec", KEY]), Form::Plain));
+                let fields = [(KEY.to_owned(), form)].into();
+                Sight::Owned(Box::new(Owned {
+                    values: values(self.size(service)),
+                    by: OWNER.to_owned(),
+                    object,
+                    fields,
+                }))
+            }
             Condition::Well
             | Condition::Lies
             | Condition::Refuses
@@ -223,6 +241,7 @@ impl Platform {
             Condition::Lies => Written::Done,
             Condition::Refuses => Written::Failed("it cannot".to_owned()),
             Condition::Gone => Written::NotRun("it is gone".to_owned()),
+            Condition::Owned => Written::NotRun(OWNER.to_owned()),
             Condition::Silent => {
                 self.set(order);
                 Written::Unknown("no answer".to_owned())
@@ -258,7 +277,8 @@ pub fn with_doubling(plays: &mut Plays, service: &str, from: Option<Value>, keep
         false => (Backend::Webhook, format!("scaler/{service}")),
     };
     let to = Wanted::Times { factor: 2.0, up_to: Some(64.0) };
-    let wants = vec![Want { key: KEY.to_owned(), from, to, is_whole: true, may_be_unset: true }];
+    let wants =
+        vec![Want { key: KEY.to_owned(), instead: None, from, to, is_whole: true, may_be_unset: true }];
     let play = Play { target: Target { backend, name }, wants, keeps_previous };
     plays.insert((service.into(), Kind::Performance), play);
 }

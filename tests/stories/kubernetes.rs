@@ -2,6 +2,7 @@
 //! a kubelet would do is played by kwok, so no container runs and no probe is made.
 
 mod cluster;
+mod evolving;
 mod foundation;
 mod road;
 mod standby;

@@ -4,6 +4,7 @@
 
 mod command;
 mod docker;
+mod kubernetes;
 mod values;
 mod webhook;
 
@@ -23,6 +24,7 @@ use crate::domain::order::{
 use crate::domain::recommendation::Kind;
 
 pub use docker::{CPUS, MEMORY, REPLICAS, VARIABLE};
+pub use kubernetes::{Content as KubernetesContent, FIELD_MANAGER, Key, KubernetesMeans, LEAST};
 pub use values::scalar;
 
 /// How often a platform is asked whether it has what it was told.
@@ -43,6 +45,8 @@ pub enum Means {
     Command(CommandMeans),
     /// The Docker Engine.
     Docker(DockerMeans),
+    /// The API server of a Kubernetes cluster.
+    Kubernetes(Arc<KubernetesMeans>),
 }
 
 /// A receiver of changes.
@@ -149,7 +153,7 @@ impl Platforms {
         if order.stage == Stage::Keep {
             return carried(action.keep(order).await, Sight::Blind);
         }
-        let sight = action.see(&look).await;
+        let sight = action.see(&action.first_look(order)).await;
         match precondition(order.stage, &Standing::of(&order.changes, &sight)) {
             Precondition::Holds => {}
             Precondition::IsNeedless => return carried(Written::Needless, sight),
@@ -159,11 +163,15 @@ impl Platforms {
             Means::Webhook(means) => webhook::write(means, order).await,
             Means::Command(means) => command::write(means, order).await,
             Means::Docker(means) => docker::write(means, order).await,
+            Means::Kubernetes(means) => kubernetes::write(means, order).await,
         };
-        let sight = match &written {
-            Written::Done => action.read_back(order, &look).await,
-            Written::Failed(_) | Written::Unknown(_) => action.see(&look).await,
-            Written::NotRun(_) | Written::Foreign(_) | Written::Needless => sight,
+        let (written, sight) = match (written, &action.means) {
+            (Written::Done, Means::Kubernetes(means)) => kubernetes::settle(means, &look, order).await,
+            (Written::Done, _) => (Written::Done, action.read_back(order, &look).await),
+            (unclear @ (Written::Failed(_) | Written::Unknown(_)), _) => (unclear, action.see(&look).await),
+            (not_written @ (Written::NotRun(_) | Written::Foreign(_) | Written::Needless), _) => {
+                (not_written, sight)
+            }
         };
         carried(written, sight)
     }
@@ -197,11 +205,22 @@ impl Sights {
 }
 
 impl Action {
+    /// What shows whether an order may be carried out.
+    fn first_look(&self, order: &Order) -> Inspection {
+        let look = order.look();
+        match (&self.means, order.stage) {
+            // Whatever is being rolled out then is no part of this order.
+            (Means::Kubernetes(_), Stage::Apply) => Inspection { change: None, ..look },
+            (Means::Kubernetes(_) | Means::Webhook(_) | Means::Command(_) | Means::Docker(_), _) => look,
+        }
+    }
+
     async fn see(&self, look: &Inspection) -> Sight {
         match &self.means {
             Means::Webhook(means) => webhook::see(means, look).await,
             Means::Command(means) => command::see(means, look).await,
             Means::Docker(means) => docker::see(means, look).await,
+            Means::Kubernetes(means) => kubernetes::see(means, look).await,
         }
     }
 
@@ -209,7 +228,7 @@ impl Action {
         let written = match &self.means {
             Means::Docker(means) => docker::write(means, order).await,
             // They keep nothing of before.
-            Means::Webhook(_) | Means::Command(_) => Written::Needless,
+            Means::Webhook(_) | Means::Command(_) | Means::Kubernetes(_) => Written::Needless,
         };
         if let Written::NotRun(reason) | Written::Failed(reason) | Written::Unknown(reason) = &written {
             tracing::warn!(service = %order.service, reason, "what was kept of before could not be discarded");

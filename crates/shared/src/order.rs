@@ -154,6 +154,8 @@ impl Action {
 pub enum Backend {
     /// The Docker Engine API.
     Docker,
+    /// The API server of a Kubernetes cluster.
+    Kubernetes,
     /// A signed HTTP call.
     Webhook,
     /// A program on this host.
@@ -167,6 +169,7 @@ impl Backend {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::Kubernetes => "kubernetes",
             Self::Webhook => "webhook",
             Self::Command => "command",
             Self::None => "none",
@@ -187,7 +190,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.backend {
             Backend::None => f.write_str("none"),
-            Backend::Docker | Backend::Webhook | Backend::Command => {
+            Backend::Docker | Backend::Kubernetes | Backend::Webhook | Backend::Command => {
                 write!(f, "{}:{}", self.backend.as_str(), self.name)
             }
         }

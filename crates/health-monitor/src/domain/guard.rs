@@ -117,7 +117,7 @@ pub fn manual(situation: &Situation<'_>, force: Option<&str>) -> Result<(), Refu
 
 fn backend(policy: &ServicePolicy) -> Result<(), Refusal> {
     match policy.target.backend {
-        Backend::Docker | Backend::Webhook | Backend::Command => Ok(()),
+        Backend::Docker | Backend::Kubernetes | Backend::Webhook | Backend::Command => Ok(()),
         Backend::None => {
             let reason = format!(
                 "no recovery backend reaches {}: set RECOVERY_BACKEND, or recovery_backend of this service, to docker, webhook or command",

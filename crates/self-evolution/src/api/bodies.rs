@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::order::Target;
 use utoipa::ToSchema;
@@ -54,6 +55,10 @@ pub(super) struct RecommendationBody {
     is_executable: bool,
     /// Why not.
     not_executable_because: Option<String>,
+    /// The change as the owner of what it changes could make it, where that is somebody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    patch: Option<Value>,
     /// Whether it can be taken back now.
     is_revertable: bool,
     /// What must be so when it is applied; it is looked at then.
@@ -76,6 +81,7 @@ impl RecommendationBody {
         let plan = view.plans.get(&recommendation.id).filter(|_| play.is_some());
         let change = view.changes.of(&recommendation.id);
         let open = change.filter(|change| change.phase.is_open());
+        let hindrance = plan.and_then(|plan| plan.as_ref().err()).filter(|_| status == Status::Pending);
         let obstacle = match (status, &view.pause) {
             (Status::Pending, Some(_)) => Some("changes are paused: POST /resume".to_owned()),
             (Status::Pending, None) if recommendation.obstacle.is_some() => recommendation.obstacle.clone(),
@@ -84,7 +90,7 @@ impl RecommendationBody {
                 let open = view.changes.open_of(service);
                 let judged =
                     open.map(|open| Refusal::BeingJudged(open.recommendation_id.clone()).to_string());
-                judged.or_else(|| plan.and_then(|plan| plan.as_ref().err().cloned()))
+                judged.or_else(|| hindrance.map(ToString::to_string))
             }
             (
                 Status::Applied | Status::RolledBack | Status::Failed | Status::Dismissed | Status::Expired,
@@ -104,6 +110,7 @@ impl RecommendationBody {
             },
             is_executable: obstacle.is_none(),
             not_executable_because: obstacle,
+            patch: hindrance.and_then(|hindrance| hindrance.patch.clone()),
             is_revertable: status == Status::Applied
                 || open.is_some_and(|change| change.undo_due().is_some()),
             preconditions: playbook::preconditions(changes),

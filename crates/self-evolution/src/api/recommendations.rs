@@ -176,6 +176,9 @@ pub(super) async fn ask(api: &Api, event: Event, sentences: &Sentences) -> Resul
                 .with_detail(reason)
                 .with_member("recommendation_status", status.as_str())
         }
+        Refusal::HandedOut(hindrance) => {
+            Problem::conflict(reason).with_member("patch", hindrance.patch.unwrap_or_default())
+        }
         Refusal::NotExecutable(_) | Refusal::Superseded(_) | Refusal::BeingJudged(_) => {
             Problem::conflict(reason)
         }

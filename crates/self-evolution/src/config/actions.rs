@@ -1,20 +1,22 @@
 //! The actions of platforms that services have in place of published settings.
 
+mod kubernetes;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use shared::config::{Fault, Faults, Group, HttpUrl, Member};
 use shared::order::{Backend, Target};
 use shared::platform::{Docker, DockerSettings};
 use shared::redact::redact;
 
-use crate::domain::play::{Play, Playbook, Want, Wanted, as_number};
+use crate::domain::play::{Play, Playbook, Want};
 use crate::domain::recommendation::Kind;
 use crate::platforms::{
     Action, ActionKey, CPUS, CommandMeans, Content, DockerMeans, MEMORY, Means, REPLICAS, VARIABLE,
-    WebhookMeans, scalar,
+    WebhookMeans,
 };
 
 /// The kinds of recommendations that an action can be for.
@@ -59,7 +61,8 @@ fn action(root: &Group, service: &str, group: &Group, faults: &mut Faults) -> Op
         Some("webhook") => webhook(group),
         Some("command") => command(group),
         Some("docker") => docker(root, service, group, wants.as_deref().unwrap_or_default()),
-        Some(_) | None => Err(("backend", "is required: webhook, command or docker".to_owned())),
+        Some("kubernetes") => kubernetes::means(root, service, group, wants.as_deref().unwrap_or_default()),
+        Some(_) | None => Err(("backend", "is required: webhook, command, docker or kubernetes".to_owned())),
     };
     let timeout = group.seconds("timeout").unwrap_or_default();
     let (target, means, can_look) = match made {
@@ -82,6 +85,7 @@ fn action(root: &Group, service: &str, group: &Group, faults: &mut Faults) -> Op
         Means::Webhook(_) => Target { backend: Backend::Webhook, name: format!("{target}/{service}") },
         Means::Command(_) => Target { backend: Backend::Command, name: format!("{target}/{service}") },
         Means::Docker(_) => Target { backend: Backend::Docker, name: target },
+        Means::Kubernetes(_) => Target { backend: Backend::Kubernetes, name: target },
     };
     Some((Play { target: target.clone(), wants, keeps_previous }, Action { target, means, timeout }))
 }
@@ -132,10 +136,7 @@ fn docker(root: &Group, service: &str, group: &Group, wants: &[Want]) -> Made {
             return Err(("set", reason));
         }
     };
-    if let Some(want) = wants.iter().find(|want| is_secret(&want.key)) {
-        let reason = format!("sets {}, which looks like a secret: values are recorded and shown", want.key);
-        return Err(("set", reason));
-    }
+    no_secrets(wants, |key| key.strip_prefix(VARIABLE))?;
     let settings = DockerSettings {
         host: root.text("DOCKER_HOST").map(str::to_owned),
         project: root.text("COMPOSE_PROJECT_NAME").map(str::to_owned),
@@ -156,8 +157,13 @@ fn content_of(key: &str) -> Option<Content> {
     }
 }
 
-fn is_secret(key: &str) -> bool {
-    let Some(name) = key.strip_prefix(VARIABLE) else { return false };
+/// Refuses variables whose names look like those of secrets.
+fn no_secrets(wants: &[Want], name: impl Fn(&str) -> Option<&str>) -> Result<(), (&'static str, String)> {
+    let Some(want) = wants.iter().find(|want| name(&want.key).is_some_and(is_secret)) else { return Ok(()) };
+    Err(("set", format!("sets {}, which looks like a secret: values are recorded and shown", want.key)))
+}
+
+fn is_secret(name: &str) -> bool {
     let sample = format!("{name}=abcdefgh");
     redact(&sample) != sample
 }
@@ -166,6 +172,10 @@ fn is_impossible(wants: &[Want], means: &Means, can_look: bool) -> Option<String
     if let Means::Docker(DockerMeans { content, .. }) = means {
         let is_alone = *content != Content::Replicas || wants.len() == 1;
         return (!is_alone).then(|| format!("sets {REPLICAS} twice"));
+    }
+    if matches!(means, Means::Kubernetes(_)) {
+        let is_twice = |want: &Want| wants.iter().filter(|other| other.key == want.key).count() > 1;
+        return wants.iter().find(|want| is_twice(want)).map(|want| format!("sets {} twice", want.key));
     }
     if wants.len() != 1 {
         return Some("changes one value at a time for the backends webhook and command".to_owned());
@@ -184,149 +194,17 @@ fn wants(group: &Group, faults: &mut Faults) -> Option<Vec<Want>> {
         }
         return None;
     };
-    let is_docker = group.text("backend") == Some("docker");
-    let wants: Result<Vec<_>, _> = words.iter().map(|word| want(word, is_docker)).collect();
+    let backend = group.text("backend").unwrap_or_default();
+    let wants: Result<Vec<_>, _> = words.iter().map(|word| words::want(word, backend)).collect();
     wants.map_err(|reason| faults.push(group.fault("set", reason))).ok()
-}
-
-/// How the values of a key are written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Writing {
-    /// As they look.
-    Scalar,
-    /// As text, whatever they look like; no steps.
-    Text,
-    /// As bytes, or with `k`, `m` or `g` behind.
-    Bytes,
-    /// As numbers.
-    Number,
-    /// As whole numbers.
-    Count,
-}
-
-impl Writing {
-    fn of(key: &str, is_docker: bool) -> Self {
-        match key {
-            MEMORY if is_docker => Self::Bytes,
-            CPUS if is_docker => Self::Number,
-            REPLICAS if is_docker => Self::Count,
-            _ if is_docker => Self::Text,
-            _ => Self::Scalar,
-        }
-    }
-
-    fn value(self, text: &str) -> Option<Value> {
-        match self {
-            Self::Scalar => Some(scalar(text)),
-            Self::Text => Some(Value::String(text.to_owned())),
-            Self::Bytes | Self::Number => self.number(text).map(as_number),
-            Self::Count => self.number(text).filter(|number| number.fract() == 0.0).map(as_number),
-        }
-    }
-
-    /// A number of a step; never one that makes less of it or nothing.
-    fn number(self, text: &str) -> Option<f64> {
-        let text = text.trim();
-        let lower = text.to_ascii_lowercase();
-        let (digits, unit) = match lower.trim_end_matches("ib").trim_end_matches('b') {
-            rest if self != Self::Bytes => (rest, 1.0),
-            rest => [("k", 1_024.0), ("m", 1_048_576.0), ("g", 1_073_741_824.0)]
-                .into_iter()
-                .find_map(|(suffix, unit)| Some((rest.strip_suffix(suffix)?, unit)))
-                .unwrap_or((rest, 1.0)),
-        };
-        let number = digits.trim().parse().ok().map(|number: f64| number * unit);
-        number.filter(|number| number.is_finite() && *number > 0.0)
-    }
-}
-
-/// Reads `KEY=NEW`, `KEY=OLD => NEW`; NEW may be `+N` or `xN`, with `up to N` behind.
-fn want(word: &str, is_docker: bool) -> Result<Want, String> {
-    let wrong = || {
-        format!(
-            "has {word:?}; write KEY=VALUE, KEY=OLD => VALUE, or a step from what it is: KEY=+1 up to 4, KEY=x2 up to 8"
-        )
-    };
-    let (key, value) = word.split_once('=').ok_or_else(wrong)?;
-    let key = key.trim();
-    let (from, to) = match value.split_once("=>") {
-        Some((from, to)) => (Some(from.trim()), to.trim()),
-        None => (None, value.trim()),
-    };
-    let writing = Writing::of(key, is_docker);
-    let read = |text: &str| writing.value(text).ok_or_else(wrong);
-    let from = from.map(read).transpose()?;
-    if key.is_empty() || to.is_empty() {
-        return Err(wrong());
-    }
-    let is_text = writing == Writing::Text;
-    let (step, up_to) = match to.split_once(" up to ").filter(|_| !is_text) {
-        Some((step, up_to)) => (step, Some(writing.number(up_to).ok_or_else(wrong)?)),
-        None => (to, None),
-    };
-    let number = |sign: char, writing: Writing| {
-        step.strip_prefix(sign).filter(|_| !is_text).and_then(|text| writing.number(text))
-    };
-    let (more, factor) = (number('+', writing), number('x', Writing::Number));
-    let to = match (more, factor) {
-        (Some(more), _) => Wanted::Plus { more, up_to },
-        (None, Some(factor)) => Wanted::Times { factor, up_to },
-        (None, None) if up_to.is_some() => return Err(wrong()),
-        (None, None) => Wanted::Value(read(to)?),
-    };
-    let is_whole = match writing {
-        Writing::Bytes | Writing::Count => true,
-        Writing::Number => false,
-        Writing::Scalar | Writing::Text => from.as_ref().is_some_and(Value::is_i64),
-    };
-    let may_be_unset = !matches!(writing, Writing::Bytes | Writing::Number);
-    Ok(Want { key: key.to_owned(), from, to, is_whole, may_be_unset })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn a_word_says_what_becomes_of_a_value() {
-        let plain = |key: &str, from: Option<Value>, to: Wanted| Want {
-            key: key.to_owned(),
-            is_whole: from.as_ref().is_some_and(Value::is_i64),
-            may_be_unset: true,
-            from,
-            to,
-        };
-        assert_eq!(want("cache=on", false).unwrap(), plain("cache", None, Wanted::Value(json!("on"))));
-        assert_eq!(
-            want("cache=off => on", false).unwrap(),
-            plain("cache", Some(json!("off")), Wanted::Value(json!("on")))
-        );
-        assert_eq!(
-            want("replicas=+1 up to 4", false).unwrap(),
-            plain("replicas", None, Wanted::Plus { more: 1.0, up_to: Some(4.0) })
-        );
-        assert_eq!(
-            want("replicas=2 => x2", false).unwrap(),
-            plain("replicas", Some(json!(2)), Wanted::Times { factor: 2.0, up_to: None })
-        );
-        for wrong in ["cache", "=on", "cache=", "replicas=+1 up to none", "replicas=3 up to 4"] {
-            assert!(want(wrong, false).unwrap_err().contains("write KEY=VALUE"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn values_of_containers_are_read_by_their_kind() {
-        let read = |word: &str| want(word, true).map(|want| (want.from, want.to, want.may_be_unset));
-        let up_to = Some(1_073_741_824.0);
-        assert_eq!(read("memory=x2 up to 1g"), Ok((None, Wanted::Times { factor: 2.0, up_to }, false)));
-        let (from, to) = (Some(json!(268_435_456)), Wanted::Value(json!(536_870_912)));
-        assert_eq!(read("memory=256MiB => 512m"), Ok((from, to, false)));
-        assert_eq!(read("cpus=+0.5"), Ok((None, Wanted::Plus { more: 0.5, up_to: None }, false)));
-        assert_eq!(read("env.CACHE=+1"), Ok((None, Wanted::Value(json!("+1")), true)), "text stays text");
-        assert_eq!(read("replicas=3"), Ok((None, Wanted::Value(json!(3)), true)));
-        assert!(read("replicas=2.5").is_err() && read("memory=much").is_err());
-        assert!(is_secret("env.DB_PASSWORD") && !is_secret("env.CACHE"));
+    fn a_variable_whose_name_looks_like_a_secret_is_known() {
+        assert!(is_secret("DB_PASSWORD") && !is_secret("CACHE"));
     }
 }

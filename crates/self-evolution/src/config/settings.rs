@@ -33,7 +33,7 @@ const ACTIONS: Section = Section {
     chapters: &[Chapter {
         heading: "Actions",
         settings: &[
-            Setting::new("backend", Kind::Choice(&["webhook", "command", "docker"]), "By which means")
+            Setting::new("backend", Kind::Choice(&["webhook", "command", "docker", "kubernetes"]), "By which means")
                 .or_derived("required"),
             Setting::new(
                 "set",
@@ -58,6 +58,20 @@ const ACTIONS: Section = Section {
                 "How long a container may take to stop before it is killed",
             )
             .or("10"),
+            Setting::new("workload", Kind::Text, "Workload for the backend kubernetes: deployment/web")
+                .or_derived("the Deployment with the name of the service"),
+            Setting::new(
+                "rolls_out",
+                Kind::Boolean,
+                "Whether pods are started anew when a value of a ConfigMap changes",
+            )
+            .or("true"),
+            Setting::new(
+                "rollout_timeout",
+                Kind::Seconds { min: 1.0, max: 3_600.0 },
+                "How long the rollout of a workload may take",
+            )
+            .or("600"),
             Setting::new(
                 "timeout",
                 Kind::Seconds { min: 0.1, max: 600.0 },
@@ -77,6 +91,10 @@ const PLATFORMS: Chapter = Chapter {
             .or_derived("the usual socket"),
         Setting::new("COMPOSE_PROJECT_NAME", Kind::Text, "Compose project that the services belong to")
             .or_derived("whichever single project has the service"),
+        Setting::new("KUBECONFIG", Kind::Text, "File that says how the API server of Kubernetes is reached")
+            .or_derived("the ServiceAccount of the pod"),
+        Setting::new("KUBERNETES_NAMESPACE", Kind::Text, "Namespace of workloads that are named without one")
+            .or_derived("that of the pod, else that of the kubeconfig"),
     ],
 };
 

@@ -7,19 +7,36 @@ use serde_json::Value;
 use super::playbook::{REPLICAS, REPLICAS_KEY};
 use super::setting::SettingChange;
 
-/// Values whose number is what a service is given, and what each is where nobody has said; none where that is not known.
-const GIVEN: [(&str, Option<f64>); 4] =
-    [(REPLICAS_KEY, Some(REPLICAS as f64)), ("replicas", None), ("cpus", None), ("memory", None)];
+/// What a value gives a service, and how much that is where nobody has said; none where that is not known.
+fn given(key: &str) -> Option<(&'static str, Option<f64>)> {
+    match key {
+        REPLICAS_KEY => Some((REPLICAS_KEY, Some(REPLICAS as f64))),
+        // What an autoscaler is told to have at least, it has.
+        "replicas" | "hpa.min_replicas" => Some(("replicas", None)),
+        "cpus" => Some(("cpus", None)),
+        "memory" => Some(("memory", None)),
+        // Of each pod; what is requested is set aside, and what is a limit can be used.
+        key if key.starts_with("resources.") && key.ends_with(".cpu") => Some(("cpus", None)),
+        key if key.starts_with("resources.") && key.ends_with(".memory") => Some(("memory", None)),
+        _ => None,
+    }
+}
 
 /// How much more of each a change gives, less where it is below 0: replicas by number, `cpus` in processors, `memory` in
-/// bytes. Empty where a change costs nothing of these, or nobody knows how much there was.
+/// bytes, both of each instance. Where several values are about the same, the one that changes most counts. Empty where a
+/// change costs nothing of these, or nobody knows how much there was.
 pub fn cost(changes: &[SettingChange]) -> BTreeMap<&'static str, f64> {
-    let of = |(key, unset): (&'static str, Option<f64>)| {
-        let change = changes.iter().find(|change| change.key == key)?;
-        let before = change.before.as_ref().map_or(unset, Value::as_f64)?;
-        Some((key, change.after.as_ref()?.as_f64()? - before))
-    };
-    GIVEN.into_iter().filter_map(of).collect()
+    let mut all: BTreeMap<&'static str, f64> = BTreeMap::new();
+    for SettingChange { key, before, after } in changes {
+        let Some((what, unset)) = given(key) else { continue };
+        let before = before.as_ref().map_or(unset, Value::as_f64);
+        let after = after.as_ref().and_then(Value::as_f64);
+        if let (Some(before), Some(after)) = (before, after) {
+            let more = all.entry(what).or_default();
+            *more = if (after - before).abs() > more.abs() { after - before } else { *more };
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -50,5 +67,16 @@ mod tests {
             [].into(),
             "nobody knows how many there were"
         );
+    }
+
+    #[test]
+    fn what_a_pod_is_given_is_counted_once_whether_it_is_requested_or_a_limit() {
+        let changes = [
+            change("resources.requests.memory", Some(json!(100)), json!(150)),
+            change("resources.web.limits.memory", Some(json!(200)), json!(400)),
+            change("resources.web.limits.cpu", Some(json!(0.5)), json!(1)),
+            change("hpa.min_replicas", Some(json!(2)), json!(3)),
+        ];
+        assert_eq!(cost(&changes), [("memory", 200.0), ("cpus", 0.5), ("replicas", 1.0)].into());
     }
 }

@@ -12,6 +12,7 @@ use shared::clock::Timestamp;
 use shared::order::{OrderId, Target};
 use utoipa::ToSchema;
 
+use super::owned::Owned;
 use super::recommendation::{Kind, RecommendationId};
 use super::setting::SettingChange;
 
@@ -111,6 +112,8 @@ pub enum Sight {
     Values(Values),
     /// Those of each of its instances.
     Several(Vec<Values>),
+    /// Its present values, of which somebody else is the owner: they are not to be written.
+    Owned(Box<Owned>),
     /// A change of ours was begun and not finished.
     Partial,
     /// There is no way to look.
@@ -150,6 +153,7 @@ impl Standing {
     pub fn of(changes: &[SettingChange], sight: &Sight) -> Self {
         let values = match sight {
             Sight::Values(values) => values,
+            Sight::Owned(owned) => &owned.values,
             Sight::Several(all) => return Self::of_several(changes, all),
             Sight::Partial => return Self::Between,
             Sight::Blind => return Self::Blind,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{Number, Value};
 use shared::order::Target;
 
-use super::order::{Sight, is_same};
+use super::order::{Sight, Values, is_same};
+use super::owned::Hindrance;
 use super::recommendation::{Kind, RecommendationId};
 use super::setting::SettingChange;
 
@@ -31,7 +32,7 @@ impl Playbook {
 }
 
 /// What applying recommendations would have platforms do, or why it cannot be done, as of the last look.
-pub type Plans = Arc<BTreeMap<RecommendationId, Result<Vec<SettingChange>, String>>>;
+pub type Plans = Arc<BTreeMap<RecommendationId, Result<Vec<SettingChange>, Hindrance>>>;
 
 /// One action of a platform.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,6 +50,8 @@ pub struct Play {
 pub struct Want {
     /// Its key.
     pub key: String,
+    /// The key of what is changed where the platform shows that in its place, because it governs the value.
+    pub instead: Option<String>,
     /// What it must be before, where that is given.
     pub from: Option<Value>,
     /// What it is to be then.
@@ -99,34 +102,53 @@ impl Play {
     }
 
     /// What it changes, given what the platform shows; else a sentence that says why it cannot be done.
-    pub fn changes(&self, sight: &Sight) -> Result<Vec<SettingChange>, String> {
+    pub fn changes(&self, sight: &Sight) -> Result<Vec<SettingChange>, Hindrance> {
         let target = &self.target;
         let values = match sight {
             Sight::Values(values) => Some(values),
+            Sight::Owned(owned) => Some(&owned.values),
             Sight::Several(all) => match all.split_first() {
                 Some((first, others)) if others.iter().all(|other| other == first) => Some(first),
-                Some(_) | None => return Err(format!("the instances of {target} are not alike")),
+                Some(_) | None => return Err(format!("the instances of {target} are not alike").into()),
             },
             Sight::Blind => None,
-            Sight::Partial => return Err(format!("an earlier change of {target} was not finished")),
-            Sight::Unreachable(reason) => return Err(reason.clone()),
+            Sight::Partial => return Err(format!("an earlier change of {target} was not finished").into()),
+            Sight::Unreachable(reason) => return Err(reason.clone().into()),
         };
         let mut changes = Vec::with_capacity(self.wants.len());
         for want in &self.wants {
-            let present = match values {
-                Some(values) => values.get(&want.key).cloned().flatten(),
-                None => want.from.clone(),
-            };
-            changes.extend(want.change(present, target)?);
+            let (key, present) = want.found(values);
+            changes.extend(want.change(key, present, target)?);
         }
-        if changes.is_empty() { Err(format!("{target} has all of it already")) } else { Ok(changes) }
+        match sight {
+            _ if changes.is_empty() => Err(format!("{target} has all of it already").into()),
+            Sight::Owned(owned) => {
+                Err(Hindrance { reason: owned.by.clone(), patch: Some(owned.patch(&changes)) })
+            }
+            Sight::Values(_) | Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => {
+                Ok(changes)
+            }
+        }
     }
 }
 
 impl Want {
+    /// The key that is changed, and what it is now.
+    fn found(&self, values: Option<&Values>) -> (&str, Option<Value>) {
+        let Some(values) = values else { return (&self.key, self.from.clone()) };
+        let governed =
+            self.instead.as_ref().filter(|key| !values.contains_key(&self.key) && values.contains_key(*key));
+        let key = governed.unwrap_or(&self.key);
+        (key, values.get(key).cloned().flatten())
+    }
+
     /// The change of a value that is this now; none where it is as wanted.
-    fn change(&self, present: Option<Value>, target: &Target) -> Result<Option<SettingChange>, String> {
-        let key = &self.key;
+    fn change(
+        &self,
+        key: &str,
+        present: Option<Value>,
+        target: &Target,
+    ) -> Result<Option<SettingChange>, String> {
         if present.is_none() && !self.may_be_unset {
             let reason = "has no limit, and one that is set could not be taken off again: give it one first";
             return Err(format!("{key} of {target} {reason}"));
@@ -150,7 +172,7 @@ impl Want {
                 Err(format!("{key} of {target} is {shown}, and is changed only from {from}"))
             }
             Some(_) | None => {
-                Ok(Some(SettingChange { key: key.clone(), before: present, after: Some(after) }))
+                Ok(Some(SettingChange { key: key.to_owned(), before: present, after: Some(after) }))
             }
         }
     }
@@ -177,4 +199,55 @@ pub fn as_number(number: f64) -> Value {
         return Value::from(number as i64);
     }
     Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared::order::Backend;
+
+    use super::super::field::Field;
+    use super::super::owned::Owned;
+    use super::super::quantity::Form;
+    use super::*;
+
+    fn play() -> Play {
+        let to = Wanted::Plus { more: 1.0, up_to: Some(4.0) };
+        let instead = Some("hpa.min_replicas".to_owned());
+        let want =
+            Want { key: "replicas".into(), instead, from: None, to, is_whole: true, may_be_unset: true };
+        let target = Target { backend: Backend::Kubernetes, name: "deployment/web".to_owned() };
+        Play { target, wants: vec![want], keeps_previous: false }
+    }
+
+    fn shown(all: &[(&str, Value)]) -> Values {
+        all.iter().map(|(key, value)| ((*key).to_owned(), Some(value.clone()))).collect()
+    }
+
+    #[test]
+    fn what_governs_a_value_is_changed_where_the_platform_shows_it_in_its_place() {
+        let changes = |all: &[(&str, Value)]| play().changes(&Sight::Values(shown(all))).unwrap().remove(0);
+        let change = |key: &str, before: u64, after: u64| SettingChange {
+            key: key.to_owned(),
+            before: Some(json!(before)),
+            after: Some(json!(after)),
+        };
+        assert_eq!(changes(&[("replicas", json!(2))]), change("replicas", 2, 3));
+        assert_eq!(changes(&[("hpa.min_replicas", json!(3))]), change("hpa.min_replicas", 3, 4));
+        let both = [("replicas", json!(2)), ("hpa.min_replicas", json!(3))];
+        assert_eq!(changes(&both), change("replicas", 2, 3));
+    }
+
+    #[test]
+    fn a_change_of_what_somebody_else_owns_is_handed_out_unless_there_is_none() {
+        let of = |size: u64| {
+            let fields = [("replicas".to_owned(), (Field::of(&["spec", "replicas"]), Form::Plain))].into();
+            let values = shown(&[("replicas", json!(size))]);
+            let owned = Owned { values, by: "theirs".to_owned(), object: json!({}), fields };
+            play().changes(&Sight::Owned(Box::new(owned))).unwrap_err()
+        };
+        let patch = Some(json!({"spec": {"replicas": 3}}));
+        assert_eq!(of(2), Hindrance { reason: "theirs".to_owned(), patch });
+        assert_eq!(of(4), Hindrance::from("kubernetes:deployment/web has all of it already".to_owned()));
+    }
 }

@@ -19,7 +19,11 @@ pub(super) async fn see(means: &CommandMeans, look: &Inspection) -> Sight {
         Ended::Exited { status, stdout, .. } if status.success() => {
             match values::sight(&String::from_utf8_lossy(&stdout), &look.keys) {
                 Sight::Unreachable(reason) => Sight::Unreachable(format!("{tried}: {reason}")),
-                sight @ (Sight::Values(_) | Sight::Several(_) | Sight::Partial | Sight::Blind) => sight,
+                sight @ (Sight::Values(_)
+                | Sight::Owned(_)
+                | Sight::Several(_)
+                | Sight::Partial
+                | Sight::Blind) => sight,
             }
         }
         ended @ (Ended::NotStarted { .. }

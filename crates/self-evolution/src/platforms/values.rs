@@ -54,7 +54,9 @@ mod tests {
     fn seen(answer: &str) -> Option<Option<Value>> {
         match sight(answer, &["replicas".to_owned()]) {
             Sight::Values(values) => values.get("replicas").cloned(),
-            Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => None,
+            Sight::Owned(_) | Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => {
+                None
+            }
         }
     }
 

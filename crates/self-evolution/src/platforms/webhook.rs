@@ -35,7 +35,11 @@ pub(super) async fn see(means: &WebhookMeans, look: &Inspection) -> Sight {
     match recipient.fetch().await {
         Ok(answer) => match values::sight(&answer, &look.keys) {
             Sight::Unreachable(reason) => Sight::Unreachable(tried(look, &recipient, &reason)),
-            sight @ (Sight::Values(_) | Sight::Several(_) | Sight::Partial | Sight::Blind) => sight,
+            sight @ (Sight::Values(_)
+            | Sight::Owned(_)
+            | Sight::Several(_)
+            | Sight::Partial
+            | Sight::Blind) => sight,
         },
         Err(reason) => Sight::Unreachable(tried(look, &recipient, &reason)),
     }

@@ -135,8 +135,15 @@ impl Evolution {
                 decision.answer = Some(Answer::Begun(Box::new(change)));
             }
             Err(refusal) => {
-                if let Refusal::NotExecutable(reason) = &refusal {
-                    self.note_plan(&look.id, Err(reason.clone()));
+                match &refusal {
+                    Refusal::NotExecutable(reason) => self.note_plan(&look.id, Err(reason.clone().into())),
+                    Refusal::HandedOut(hindrance) => self.note_plan(&look.id, Err((**hindrance).clone())),
+                    Refusal::Unknown
+                    | Refusal::AlreadyProcessed(_)
+                    | Refusal::NotApplied(_)
+                    | Refusal::Superseded(_)
+                    | Refusal::BeingJudged(_)
+                    | Refusal::Paused(_) => {}
                 }
                 if trigger == Trigger::Automatic {
                     self.note_what_holds_back(&mut decision, &look.id, Some(refusal.to_string()), now);
@@ -179,7 +186,7 @@ impl Evolution {
         if let Some(open) = self.state.changes.open_of(service) {
             return Err(Refusal::BeingJudged(open.recommendation_id.clone()));
         }
-        let changes = play.changes(&self.believed(play, sight)).map_err(Refusal::NotExecutable)?;
+        let changes = play.changes(&self.believed(play, sight)).map_err(Refusal::from)?;
         let details = format!("{} for {service}: {}", play.target, in_words(&changes));
         let action = action_of(recommendation.r#type).into();
         Ok(Change {

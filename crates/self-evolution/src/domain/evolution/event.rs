@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::change::{Change, Rollback, Trigger};
 use super::super::detect::{Detected, Look};
 use super::super::order::{Carried, Inspection, Order, Sight};
+use super::super::owned::Hindrance;
 use super::super::pause::Pause;
 use super::super::policy::Policy;
 use super::super::recommendation::{Kind, Recommendation, RecommendationId, Status};
@@ -138,6 +139,8 @@ pub enum Refusal {
     NotApplied(Status),
     /// It cannot be carried out.
     NotExecutable(String),
+    /// Somebody else owns what it would change: the change is handed out.
+    HandedOut(Box<Hindrance>),
     /// Somebody has changed the setting since.
     Superseded(String),
     /// The verdict on the change of this recommendation, of the same service, is still to come.
@@ -153,12 +156,22 @@ impl fmt::Display for Refusal {
             Self::AlreadyProcessed(status) => write!(f, "it is {} already", status.as_str()),
             Self::NotApplied(status) => write!(f, "it is {}, not applied", status.as_str()),
             Self::NotExecutable(reason) | Self::Superseded(reason) => f.write_str(reason),
+            Self::HandedOut(hindrance) => hindrance.fmt(f),
             Self::BeingJudged(id) => write!(
                 f,
                 "another change of the service is being judged: GET /changes/{id} tells how far it is, POST /rollback/{id} ends it"
             ),
             Self::Paused(Pause { until: Some(until), .. }) => write!(f, "changes are paused until {until}"),
             Self::Paused(_) => f.write_str("changes are paused until somebody resumes them"),
+        }
+    }
+}
+
+impl From<Hindrance> for Refusal {
+    fn from(hindrance: Hindrance) -> Self {
+        match hindrance {
+            Hindrance { reason, patch: None } => Self::NotExecutable(reason),
+            hindrance @ Hindrance { patch: Some(_), .. } => Self::HandedOut(Box::new(hindrance)),
         }
     }
 }

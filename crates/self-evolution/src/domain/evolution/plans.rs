@@ -6,6 +6,7 @@ use shared::clock::Timestamp;
 use shared::engine::Decision;
 
 use super::super::order::{Inspection, Sight};
+use super::super::owned::Hindrance;
 use super::super::play::{Play, Want};
 use super::super::recommendation::{Recommendation, RecommendationId, Status};
 use super::super::setting::SettingChange;
@@ -59,7 +60,7 @@ impl Evolution {
         Sight::Values(play.wants.iter().map(value).collect())
     }
 
-    pub(super) fn note_plan(&mut self, id: &RecommendationId, plan: Result<Vec<SettingChange>, String>) {
+    pub(super) fn note_plan(&mut self, id: &RecommendationId, plan: Result<Vec<SettingChange>, Hindrance>) {
         Arc::make_mut(&mut self.plans).insert(id.clone(), plan);
     }
 }

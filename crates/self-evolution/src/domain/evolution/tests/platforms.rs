@@ -249,7 +249,7 @@ fn an_analysis_looks_at_platforms_and_what_it_saw_is_shown() {
     assert_eq!(recommendation.changes, [], "only a look tells from what to what");
     daemon.have_done(&mut plant);
     let plan = |daemon: &Daemon| daemon.core.view(daemon.now).plans.get(&recommendation.id).cloned().unwrap();
-    assert_eq!(plan(&daemon), Err("it is gone".to_owned()));
+    assert_eq!(plan(&daemon), Err("it is gone".to_owned().into()));
     plant.fault = Fault::None;
     daemon.only();
     daemon.have_done(&mut plant);
@@ -359,7 +359,8 @@ fn a_later_change_of_the_same_value_is_taken_back_first() {
     daemon.pass(24 * 3_600);
     let target = Target { backend: Backend::Webhook, name: "scaler/web".to_owned() };
     let to = Wanted::Plus { more: 1.0, up_to: None };
-    let wants = vec![Want { key: "size".into(), from: None, to, is_whole: true, may_be_unset: true }];
+    let wants =
+        vec![Want { key: "size".into(), instead: None, from: None, to, is_whole: true, may_be_unset: true }];
     let playbook = Playbook::new(
         [(("web".into(), Kind::Performance), Play { target, wants, keeps_previous: false })].into(),
     );

@@ -140,8 +140,14 @@ pub(in crate::domain::evolution::tests) fn playbook(services: &[&str]) -> Playbo
     let play = |service: &&str| {
         let target = Target { backend: Backend::Webhook, name: format!("scaler/{service}") };
         let to = Wanted::Times { factor: 2.0, up_to: Some(64.0) };
-        let wants =
-            vec![Want { key: "size".into(), from: Some(json!(2)), to, is_whole: true, may_be_unset: true }];
+        let wants = vec![Want {
+            key: "size".into(),
+            instead: None,
+            from: Some(json!(2)),
+            to,
+            is_whole: true,
+            may_be_unset: true,
+        }];
         (((*service).into(), Kind::Performance), Play { target, wants, keeps_previous: false })
     };
     Playbook::new(services.iter().map(play).collect())
