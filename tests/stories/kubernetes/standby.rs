@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::daemon::{Daemon, QUICK};
+use super::super::daemon::{Daemon, QUICK, signal};
 use super::super::receivers::Service;
 use super::cluster::Cluster;
 use super::road::Road;
@@ -167,6 +167,34 @@ async fn an_instance_that_is_cut_off_acts_no_more_and_lets_go_of_the_journal() {
     second.until("/recovery-history", "the restart", |_| (restarts(&noted) == 1).then_some(())).await;
     service.answers(200);
     second.recovery_until("web", "a recovery by the new leader", |one| one["outcome"] == "recovered").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_slept_through_its_lease_does_nothing_when_it_wakes_up() {
+    let Some(cluster) = Cluster::start().await else { return };
+    cluster.apply(ACCOUNTS);
+    let kubeconfig = cluster.kubeconfig_of("monitor", "shop");
+    let folder = tempfile::tempdir().unwrap();
+    let (data, noted) = (folder.path().join("data"), folder.path().join("noted"));
+    let service = Service::start().await;
+    let configuration = restarting(&service.address.to_string(), &noted, 0);
+    let mut first = instance("monitor-a", &configuration, &data, &kubeconfig).await;
+    says(&first, "this instance leads since").await;
+    let second = instance("monitor-b", &configuration, &data, &kubeconfig).await;
+    says(&second, "standing by: monitor-a leads").await;
+
+    signal(first.process_id(), "STOP");
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/health-monitor";
+    cluster
+        .until(lease, "another holder", |it| (it["spec"]["holderIdentity"] == "monitor-b").then_some(()))
+        .await;
+    // It still has the journal open, and wakes up to a service that calls for a restart.
+    service.answers(500);
+    signal(first.process_id(), "CONT");
+    assert_eq!(first.ended().await, Some(1), "{}", first.log());
+    assert!(first.log().contains("monitor-b leads now"), "{}", first.log());
+    assert_eq!(restarts(&noted), 0, "{}", first.log());
+    second.until("/recovery-history", "the restart", |_| (restarts(&noted) == 1).then_some(())).await;
 }
 
 #[tokio::test]

@@ -134,6 +134,8 @@ impl Holding {
                 Standing::Leads { since: self.clock.now(), until: began + RENEW_DEADLINE, failure: None }
             }
             (_, Ok(Step::Wait(leader))) => Standing::StandsBy(leader),
+            // The leader may well go on to answer, whether or not the API server does.
+            (Standing::StandsBy(leader), Err(_)) => Standing::StandsBy(leader),
             (_, Err(failure)) => Standing::Unknown(failure),
         }
     }
