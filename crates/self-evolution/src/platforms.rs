@@ -147,10 +147,10 @@ impl Platforms {
                 return carried(Written::NotRun(reason.clone()), Sight::Unreachable(reason));
             }
         };
-        if let Err(reason) = self.leadership.check() {
-            return carried(Written::NotRun(reason.clone()), Sight::Unreachable(reason));
-        }
         if order.stage == Stage::Keep {
+            if let Err(reason) = self.leadership.check() {
+                return carried(Written::NotRun(reason), Sight::Blind);
+            }
             return carried(action.keep(order).await, Sight::Blind);
         }
         let sight = action.see(&action.first_look(order)).await;
@@ -158,6 +158,10 @@ impl Platforms {
             Precondition::Holds => {}
             Precondition::IsNeedless => return carried(Written::Needless, sight),
             Precondition::Fails(written) => return carried(written, sight),
+        }
+        // Right before the write: a look takes its time.
+        if let Err(reason) = self.leadership.check() {
+            return carried(Written::NotRun(reason), sight);
         }
         let written = match &action.means {
             Means::Webhook(means) => webhook::write(means, order).await,

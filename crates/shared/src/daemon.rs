@@ -15,8 +15,9 @@ use crate::engine::{Decider, Engine};
 use crate::http::probes::Readiness;
 use crate::http::{self, BindError, ServeSettings};
 use crate::journal::{self, JournalError, Unshipped, Writer};
-use crate::leadership::{Candidacy, LeadershipError, Tenure, lead};
+use crate::leadership::{Candidacy, LeadershipError, Over, Tenure, lead};
 
+use signals::Stops;
 pub use signals::hang_ups;
 
 /// What a daemon stands on whose turn has come.
@@ -53,10 +54,25 @@ pub async fn begin(
     unshipped: Unshipped,
 ) -> Result<Option<Begun>, BeginError> {
     let listener = http::bind(settings.bind_address).await?;
+    let stops = Stops::new()?;
     let candidacy = Candidacy::of(settings, name, listener.local_addr()?);
-    let Some(tenure) = lead(candidacy, &listener).await? else { return Ok(None) };
-    let journal = tenure.open(|| open_journal(settings, retention, unshipped)).await?;
-    Ok(Some(Begun { listener, tenure, journal }))
+    let Some(mut tenure) = lead(candidacy, &listener, stops).await? else { return Ok(None) };
+    match tenure.open(|| open_journal(settings, retention, unshipped)).await {
+        Ok(Some(journal)) => {
+            if tenure.has_stood_by {
+                signals::hang_up();
+            }
+            Ok(Some(Begun { listener, tenure, journal }))
+        }
+        Ok(None) => {
+            tenure.end().await;
+            Ok(None)
+        }
+        Err(error) => {
+            tenure.end().await;
+            Err(error.into())
+        }
+    }
 }
 
 /// Opens the journal, and tells what was done about a damaged one.
@@ -99,10 +115,10 @@ pub struct Daemon<D: Decider> {
 }
 
 impl<D: Decider> Daemon<D> {
-    /// Runs until a signal asks to stop, or another instance leads. The order of the end: not ready, no more requests, the work that must finish,
-    /// the journal.
+    /// Runs until a signal asks to stop, or another instance leads. The order of the end: not ready, no more requests, the
+    /// work that must finish, the journal, the lease.
     pub async fn run(self) -> io::Result<()> {
-        let Self { engine, listener, router, readiness, mut background, stop, tenure, drain } = self;
+        let Self { engine, listener, router, readiness, mut background, stop, mut tenure, drain } = self;
         let stopped = stop.subscribe();
         let until_stopped = || {
             let mut stopped = stopped.clone();
@@ -112,30 +128,34 @@ impl<D: Decider> Daemon<D> {
         tenure.begin();
         let serving = tokio::spawn(http::serve(listener, router, ServeSettings::default(), until_stopped()));
         let mut engine = tokio::spawn(engine.run(until_stopped(), drain));
-        let (reason, leader) = tokio::select! {
-            signal = signals::first() => (signal?.to_owned(), None),
-            leader = tenure.lost() => (format!("{leader} leads now"), Some(leader)),
+        let over = tokio::select! {
+            over = tenure.over() => over,
             // Only a defect ends it before it is asked to; going on would show a state that nobody keeps.
             ended = &mut engine => {
                 return Err(io::Error::other(format!("the engine ended by itself: {ended:?}")));
             }
         };
-        tracing::info!(
-            reason,
-            "stopping: no new requests, running work is finished; a second signal ends at once"
-        );
+        match &over {
+            Over::Asked(signal) => {
+                tracing::info!(
+                    signal,
+                    "stopping: no new requests, running work is finished; a second signal ends at once"
+                );
+                signals::exit_at_the_next(tenure.stops.take());
+            }
+            Over::Lost(leader) => tracing::warn!(leader, "another instance leads: stopping, to stand by"),
+        }
         readiness.begin_shutdown();
         stop.send_replace(true);
-        signals::exit_at_the_next();
         background.abort_all();
         serving.await?;
         engine.await?;
         tenure.end().await;
         tracing::info!("stopped");
-        match leader {
+        match over {
+            Over::Asked(_) => Ok(()),
             // An error, so that whatever started this instance starts it again, to stand by.
-            Some(leader) => Err(io::Error::other(LeadershipError::Lost(leader))),
-            None => Ok(()),
+            Over::Lost(leader) => Err(io::Error::other(LeadershipError::Lost(leader))),
         }
     }
 }

@@ -10,6 +10,7 @@ mod lease;
 mod standby;
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -21,16 +22,18 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::interval;
 
 use crate::clock::since_boot;
-use crate::daemon::signals;
+use crate::daemon::signals::Stops;
 use crate::http::metrics::gauge;
 use crate::http::probes::Check;
 use crate::journal::{JournalError, Writer};
 
 pub use holding::Candidacy;
-use holding::{Holding, Standing};
-use lease::{Leader, RENEW_DEADLINE};
+use holding::{Holding, Standing, with_causes};
+use lease::{Leader, RENEW_DEADLINE, RETRY};
 use standby::Standby;
 
 /// How often the journal is tried that another instance still has open.
@@ -39,9 +42,9 @@ const LETTING_GO: Duration = Duration::from_millis(200);
 /// This instance cannot lead.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadershipError {
-    /// There is no way to the API server.
-    #[error("LEADER_ELECTION is on, and the API server cannot be reached for the lease: {0}")]
-    Unreachable(kube::Error),
+    /// How to reach the API server is not known.
+    #[error("LEADER_ELECTION is on, and nothing says how the API server is reached: {0}")]
+    NoWay(String),
     /// Another instance has taken over.
     #[error("{0} leads now; this instance ends, and stands by after its next start")]
     Lost(String),
@@ -78,8 +81,8 @@ impl Leadership {
         match &*standing.borrow() {
             Standing::Leads { until, .. } if since_boot() < *until => Ok(()),
             Standing::Leads { failure, .. } => Err(format!(
-                "the lease could not be renewed for {} s, and another instance may lead by now: nothing is done until \
-                 it can be renewed ({})",
+                "the lease could not be renewed for more than {} s, and another instance may lead by now: nothing is \
+                 done until it can be renewed ({})",
                 RENEW_DEADLINE.as_secs(),
                 failure.as_deref().unwrap_or("no answer")
             )),
@@ -103,6 +106,16 @@ impl Leadership {
         Some(Check { name: "lease", ok, is_required: false, detail: Some(detail) })
     }
 
+    /// Waits until another instance has taken over, and names it.
+    async fn lost(self) -> String {
+        let Some(mut standing) = self.standing else { return pending().await };
+        match standing.wait_for(|standing| matches!(standing, Standing::Lost(_))).await.as_deref() {
+            Ok(Standing::Lost(leader)) => leader.clone(),
+            // The work on the lease has broken off, or was given up by ourselves.
+            Ok(_) | Err(_) => pending().await,
+        }
+    }
+
     /// Adds a gauge to the metrics of the daemon of this name that is 1 while this instance may act.
     pub fn register(&self, registry: &mut Registry, daemon: &str) {
         let name = format!("{}_leading", daemon.replace('-', "_"));
@@ -124,9 +137,22 @@ impl Collector for Leading {
     }
 }
 
+/// Why a tenure is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Over {
+    /// A signal of this name asked to stop.
+    Asked(&'static str),
+    /// An instance of this name leads.
+    Lost(String),
+}
+
 /// The time in which this instance leads.
 pub struct Tenure {
     leadership: Leadership,
+    /// Whether another one has led since this instance was started.
+    pub(crate) has_stood_by: bool,
+    /// None once somebody else waits for them.
+    pub(crate) stops: Option<Stops>,
     work: Option<Work>,
 }
 
@@ -137,45 +163,56 @@ struct Work {
     give_up: oneshot::Sender<oneshot::Sender<()>>,
     /// Ends the answering of requests for the leader before.
     lead: watch::Sender<bool>,
+    standby: JoinHandle<()>,
 }
 
 impl Tenure {
-    /// The one of an instance that has no others beside it.
-    pub fn alone() -> Self {
-        Self { leadership: Leadership::alone(), work: None }
-    }
-
     /// Whether this instance leads, for whoever acts and tells.
     pub fn leadership(&self) -> Leadership {
         self.leadership.clone()
     }
 
     /// Opens the journal. Where another instance still has it open, it is asked to let go, and waited for as long as this
-    /// one leads.
-    pub async fn open(
-        &self,
+    /// one leads; none when it is asked to stop meanwhile.
+    pub(crate) async fn open(
+        &mut self,
         open: impl Fn() -> Result<Writer, JournalError>,
-    ) -> Result<Writer, LeadershipError> {
-        let Some(Work { identity, directory, .. }) = &self.work else { return Ok(open()?) };
-        let mut has_told = false;
+    ) -> Result<Option<Writer>, LeadershipError> {
+        let Some(Work { identity, directory, .. }) = &self.work else { return Ok(Some(open()?)) };
+        let (identity, directory) = (identity.clone(), directory.clone());
+        let mut every = interval(LETTING_GO);
+        let mut laid_at = None;
         loop {
+            let over = tokio::select! {
+                _ = every.tick() => None,
+                over = self.over() => Some(over),
+            };
+            match over {
+                None => {}
+                Some(Over::Asked(_)) => return Ok(None),
+                Some(Over::Lost(leader)) => {
+                    claim::clear(&directory, &identity)?;
+                    return Err(LeadershipError::Lost(leader));
+                }
+            }
+            if self.leadership.check().is_err() {
+                continue;
+            }
             match open() {
                 Ok(journal) => {
-                    claim::clear(directory)?;
-                    return Ok(journal);
+                    claim::clear_all(&directory)?;
+                    return Ok(Some(journal));
                 }
-                Err(JournalError::Locked { .. }) if !has_told => {
-                    tracing::warn!("another instance has the journal open; it is asked to let go");
-                    claim::lay(directory, identity)?;
-                    has_told = true;
-                }
-                Err(JournalError::Locked { .. }) => {
-                    tokio::select! {
-                        () = tokio::time::sleep(LETTING_GO) => {}
-                        leader = self.lost() => return Err(LeadershipError::Lost(leader)),
-                    }
-                }
+                Err(JournalError::Locked { .. }) => {}
                 Err(error) => return Err(error.into()),
+            }
+            // Again and again, because whoever has it open by now may have had done with all claims.
+            if laid_at.is_none_or(|at| since_boot() > at + RETRY) {
+                if laid_at.is_none() {
+                    tracing::warn!("another instance has the journal open; it is asked to let go");
+                }
+                claim::lay(&directory, &identity)?;
+                laid_at = Some(since_boot());
             }
         }
     }
@@ -187,72 +224,94 @@ impl Tenure {
         }
     }
 
-    /// Waits until another instance has taken over, and names it.
-    pub(crate) async fn lost(&self) -> String {
-        let Some(standing) = &self.leadership.standing else { return std::future::pending().await };
-        let mut standing = standing.clone();
-        let lost = standing.wait_for(|standing| matches!(standing, Standing::Lost(_))).await;
-        match lost.as_deref() {
-            Ok(Standing::Lost(leader)) => leader.clone(),
-            Ok(_) | Err(_) => "another instance".to_owned(),
+    /// Waits until this instance is asked to stop, or another one has taken over.
+    pub(crate) async fn over(&mut self) -> Over {
+        let leadership = self.leadership.clone();
+        let asked = async {
+            match &mut self.stops {
+                Some(stops) => stops.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            signal = asked => Over::Asked(signal),
+            leader = leadership.lost() => Over::Lost(leader),
         }
     }
 
-    /// Gives the lease up, once nothing is under way any more.
+    /// Gives the lease up, once nothing is under way any more, and ends the answering of requests for others.
     pub(crate) async fn end(self) {
+        self.begin();
         let Some(work) = self.work else { return };
         let (done, given_up) = oneshot::channel();
         if work.give_up.send(done).is_ok() {
             // It has told of its own failure.
             let _ = given_up.await;
         }
+        // Only a defect breaks it off.
+        let _ = work.standby.await;
     }
 }
 
 /// Stands by until this instance leads; none when it is asked to stop before. Meanwhile requests to `listener` are passed
 /// on to the one that leads.
-pub async fn lead(
+pub(crate) async fn lead(
     candidacy: Option<Candidacy>,
     listener: &TcpListener,
+    stops: Stops,
 ) -> Result<Option<Tenure>, LeadershipError> {
-    let Some(candidacy) = candidacy else { return Ok(Some(Tenure::alone())) };
-    let client = Client::try_default().await.map_err(LeadershipError::Unreachable)?;
+    let Some(candidacy) = candidacy else {
+        let leadership = Leadership::alone();
+        return Ok(Some(Tenure { leadership, has_stood_by: false, stops: Some(stops), work: None }));
+    };
+    let client = Client::try_default().await.map_err(|error| LeadershipError::NoWay(with_causes(&error)))?;
     let Candidacy { lease: name, identity, directory, .. } = candidacy.clone();
     let namespace = client.default_namespace();
     tracing::info!(lease = candidacy.lease, namespace, identity, "asking who leads");
-    let (publish, mut standing) = watch::channel(Standing::Unknown("not asked so far".to_owned()));
+    let (publish, standing) = watch::channel(Standing::Unknown("not asked so far".to_owned()));
     let (give_up, given_up) = oneshot::channel();
-    tokio::spawn(Holding::new(client, candidacy, publish).run(given_up));
-    let leadership = Leadership { standing: Some(standing.clone()) };
     let (lead, leads) = watch::channel(false);
+    let leadership = Leadership { standing: Some(standing.clone()) };
     let standby = Standby::new(leadership.clone(), standing.clone(), name)?;
-    tokio::spawn(standby.serve(again(listener)?, leads));
-    let work = Work { identity, directory, give_up, lead };
-    let tenure = Tenure { leadership, work: Some(work) };
-    tokio::select! {
-        led = led(&mut standing) => led?,
-        signal = signals::first() => {
-            tracing::info!(signal = signal?, "stopped while standing by");
-            return Ok(None);
+    let standby = tokio::spawn(standby.serve(again(listener)?, leads));
+    tokio::spawn(Holding::new(client, candidacy, publish).run(given_up));
+    let work = Work { identity, directory, give_up, lead, standby };
+    let mut tenure = Tenure { leadership, has_stood_by: false, stops: Some(stops), work: Some(work) };
+    let over = tokio::select! {
+        led = led(standing) => Err(led?),
+        over = tenure.over() => Ok(over),
+    };
+    match over {
+        Err(has_stood_by) => {
+            tenure.has_stood_by = has_stood_by;
+            Ok(Some(tenure))
+        }
+        Ok(over) => {
+            tracing::info!(?over, "ending without having led");
+            tenure.end().await;
+            Ok(None)
         }
     }
-    Ok(Some(tenure))
 }
 
-/// Waits until this instance leads, and tells who does until then, each change once.
-async fn led(standing: &mut watch::Receiver<Standing>) -> Result<(), LeadershipError> {
-    let mut told = None;
+/// Waits until this instance leads, and tells who does until then, each change once. Gives whether another one did.
+async fn led(mut standing: watch::Receiver<Standing>) -> Result<bool, LeadershipError> {
+    let (mut told, mut has_stood_by) = (None, false);
     loop {
         standing.changed().await.map_err(|_| LeadershipError::Ended)?;
         let present = standing.borrow_and_update().clone();
         match present {
             Standing::Leads { .. } => {
                 tracing::info!("this instance leads");
-                return Ok(());
+                return Ok(has_stood_by);
             }
             Standing::StandsBy(leader) if told.as_ref() != Some(&leader.name) => {
-                tracing::info!(leader = leader.name, address = leader.address, "standing by");
-                told = Some(leader.name);
+                tracing::info!(
+                    leader = leader.name,
+                    address = leader.address.map(tracing::field::display),
+                    "standing by"
+                );
+                (told, has_stood_by) = (Some(leader.name), true);
             }
             Standing::Unknown(reason) if told.as_ref() != Some(&reason) => {
                 tracing::warn!(reason, "it is not known who leads");

@@ -141,8 +141,8 @@ pub struct Foundation {
 pub struct Pod {
     /// Its name, which no other one has.
     pub name: String,
-    /// Its address; none where it is not told.
-    pub ip: Option<IpAddr>,
+    /// Its address, as other instances reach it.
+    pub ip: IpAddr,
 }
 
 impl Foundation {
@@ -175,15 +175,26 @@ fn pod(root: &Group, faults: &mut Faults) -> Option<Pod> {
     if !root.boolean("LEADER_ELECTION") {
         return None;
     }
-    let ip = root.text("POD_IP").map(|text| text.parse::<IpAddr>());
-    if let Some(Err(error)) = &ip {
-        faults.push(root.fault("POD_IP", format!("is no address: {error}")));
-    }
+    let bound = root.address("BIND_ADDRESS").map(|address| address.ip()).filter(|ip| !ip.is_unspecified());
+    let ip = match root.text("POD_IP").map(|text| text.parse::<IpAddr>()) {
+        Some(Ok(ip)) => Some(ip),
+        None if bound.is_some() => bound,
+        Some(Err(error)) => {
+            faults.push(root.fault("POD_IP", format!("is no address: {error}")));
+            None
+        }
+        None => {
+            let reason =
+                "needs POD_IP, by which other instances reach this one: BIND_ADDRESS names no address";
+            faults.push(root.fault("LEADER_ELECTION", reason));
+            None
+        }
+    };
     let Some(name) = root.text("POD_NAME") else {
         faults.push(root.fault("LEADER_ELECTION", "needs POD_NAME, a name that no other instance has"));
         return None;
     };
-    Some(Pod { name: name.to_owned(), ip: ip.and_then(Result::ok) })
+    Some(Pod { name: name.to_owned(), ip: ip? })
 }
 
 fn access(root: &Group, faults: &mut Faults) -> AccessSettings {

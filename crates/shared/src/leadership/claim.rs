@@ -21,8 +21,18 @@ pub(super) fn claimant(directory: &Path) -> Option<String> {
     fs::read_to_string(path(directory)).ok().filter(|claimant| !claimant.is_empty())
 }
 
-/// Has done with all claims: whoever has opened the journal has been let in.
-pub(super) fn clear(directory: &Path) -> io::Result<()> {
+/// Takes one's own claim back.
+pub(super) fn clear(directory: &Path, own: &str) -> io::Result<()> {
+    if claimant(directory).as_deref() == Some(own) { clear_all(directory) } else { Ok(()) }
+}
+
+/// Has done with the claims of others: whoever holds the lease need not let go.
+pub(super) fn clear_others(directory: &Path, own: &str) -> io::Result<()> {
+    if claimant(directory).as_deref() == Some(own) { Ok(()) } else { clear_all(directory) }
+}
+
+/// Has done with all claims: whoever holds the lease has opened the journal.
+pub(super) fn clear_all(directory: &Path) -> io::Result<()> {
     match fs::remove_file(path(directory)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         cleared => cleared,
@@ -38,16 +48,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_claim_counts_until_the_journal_is_opened() {
+    fn the_last_claim_counts_until_it_is_cleared() {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         assert_eq!(claimant(&data), None);
-        clear(&data).unwrap();
+        clear_all(&data).unwrap();
         for name in ["health-monitor-b", "health-monitor-c"] {
             lay(&data, name).unwrap();
         }
+        clear(&data, "health-monitor-b").unwrap();
+        clear_others(&data, "health-monitor-c").unwrap();
         assert_eq!(claimant(&data).as_deref(), Some("health-monitor-c"));
-        clear(&data).unwrap();
+        clear(&data, "health-monitor-c").unwrap();
+        assert_eq!(claimant(&data), None);
+        lay(&data, "health-monitor-b").unwrap();
+        clear_others(&data, "health-monitor-c").unwrap();
         assert_eq!(claimant(&data), None);
     }
 }

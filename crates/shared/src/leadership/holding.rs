@@ -16,8 +16,8 @@ use super::lease::{Candidate, LEASE, Leader, RENEW_DEADLINE, RETRY, Record, Step
 use crate::clock::{Clock, Timestamp, since_boot};
 use crate::config::foundation::{Foundation, Pod};
 
-/// How long one request about the lease may take; less than would cost more than one try before the deadline.
-const REQUEST: Duration = Duration::from_secs(3);
+/// How long it may take to read the lease and to write it: two tries have room before the deadline.
+const TRY: Duration = Duration::from_millis(4_500);
 
 /// How an instance stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,8 +46,8 @@ pub struct Candidacy {
     pub lease: &'static str,
     /// The name of the pod.
     pub identity: String,
-    /// Where others reach this instance, if that is known.
-    pub address: Option<String>,
+    /// Where others reach this instance.
+    pub address: SocketAddr,
     /// The directory of the journal, in which claims are laid.
     pub directory: PathBuf,
 }
@@ -56,8 +56,7 @@ impl Candidacy {
     /// The one for the lease of this daemon, if these settings ask for one. `bound` is where the requests come in.
     pub fn of(settings: &Foundation, lease: &'static str, bound: SocketAddr) -> Option<Self> {
         let Pod { name, ip } = settings.leader_election.clone()?;
-        let ip = ip.or_else(|| Some(bound.ip()).filter(|ip| !ip.is_unspecified()));
-        let address = ip.map(|ip| SocketAddr::new(ip, bound.port()).to_string());
+        let address = SocketAddr::new(ip, bound.port());
         Some(Self { lease, identity: name, address, directory: settings.data_dir.clone() })
     }
 }
@@ -92,18 +91,20 @@ impl Holding {
         loop {
             tokio::select! {
                 _ = every.tick() => {}
-                Ok(done) = &mut give_up => {
-                    self.give_up().await;
-                    // Whoever asked may have stopped to wait.
-                    let _ = done.send(());
+                asked = &mut give_up => {
+                    if let Ok(done) = asked {
+                        self.give_up().await;
+                        // Whoever asked may have stopped to wait.
+                        let _ = done.send(());
+                    }
                     return;
                 }
             }
             let began = since_boot();
-            let outcome = timeout(REQUEST, self.try_once(began)).await;
+            let outcome = timeout(TRY, self.try_once()).await;
             let outcome =
-                outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", REQUEST.as_secs())));
-            let standing = self.standing(outcome, began);
+                outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", TRY.as_secs_f64())));
+            let standing = self.standing(outcome, began).await;
             let is_lost = matches!(standing, Standing::Lost(_));
             self.publish.send_if_modified(|present| {
                 let differs = *present != standing;
@@ -116,23 +117,21 @@ impl Holding {
         }
     }
 
-    /// What follows from a try: who leads, or why that is not known.
-    fn standing(&self, outcome: Result<Step, String>, began: Duration) -> Standing {
+    /// What follows from a try that began then: who leads, or why that is not known.
+    async fn standing(&self, outcome: Result<Step, String>, began: Duration) -> Standing {
         let before = self.publish.borrow().clone();
-        let claimant = claim::claimant(&self.candidacy.directory);
-        let claimant = claimant.filter(|claimant| *claimant != self.candidacy.identity);
+        let until = began + RENEW_DEADLINE;
         match (before, outcome) {
             (Standing::Leads { .. }, Ok(Step::Wait(leader))) => Standing::Lost(leader.name),
-            (Standing::Leads { since, until, .. }, Err(failure)) => match claimant {
-                Some(claimant) if since_boot() > until => Standing::Lost(claimant),
-                Some(_) | None => Standing::Leads { since, until, failure: Some(failure) },
+            (Standing::Leads { since, until, .. }, Err(failure)) => match self.claimant(until).await {
+                Some(claimant) => Standing::Lost(claimant),
+                None => Standing::Leads { since, until, failure: Some(failure) },
             },
             (Standing::Leads { since, .. }, Ok(Step::Hold { .. })) => {
-                Standing::Leads { since, until: began + RENEW_DEADLINE, failure: None }
+                self.clear_claims().await;
+                Standing::Leads { since, until, failure: None }
             }
-            (_, Ok(Step::Hold { .. })) => {
-                Standing::Leads { since: self.clock.now(), until: began + RENEW_DEADLINE, failure: None }
-            }
+            (_, Ok(Step::Hold { .. })) => Standing::Leads { since: self.clock.now(), until, failure: None },
             (_, Ok(Step::Wait(leader))) => Standing::StandsBy(leader),
             // The leader may well go on to answer, whether or not the API server does.
             (Standing::StandsBy(leader), Err(_)) => Standing::StandsBy(leader),
@@ -140,12 +139,33 @@ impl Holding {
         }
     }
 
+    /// Who has claimed the journal, once our own lease has run out.
+    async fn claimant(&self, until: Duration) -> Option<String> {
+        if since_boot() <= until {
+            return None;
+        }
+        // A volume that is away would hold up everything else on this thread.
+        let directory = self.candidacy.directory.clone();
+        let claimant = tokio::task::spawn_blocking(move || claim::claimant(&directory)).await.ok()?;
+        claimant.filter(|claimant| *claimant != self.candidacy.identity)
+    }
+
+    /// Whoever has claimed the journal does not hold the lease any more.
+    async fn clear_claims(&self) {
+        let (directory, own) = (self.candidacy.directory.clone(), self.candidacy.identity.clone());
+        let cleared = tokio::task::spawn_blocking(move || claim::clear_others(&directory, &own)).await;
+        if let Ok(Err(error)) = cleared {
+            tracing::warn!(%error, "an old claim to the journal could not be removed");
+        }
+    }
+
     /// Reads the lease, and writes it where it is ours to write. What somebody else has written meanwhile is refused by
     /// the API server, and seen at the next look.
-    async fn try_once(&mut self, now: Duration) -> Result<Step, String> {
+    async fn try_once(&mut self) -> Result<Step, String> {
         let found = self.api.get_opt(self.candidacy.lease).await.map_err(|error| self.sentence(&error))?;
         let record = found.as_ref().map(record);
-        let step = self.candidate.decide(record.as_ref(), now);
+        // Not before the answer: a renewal must not count as older than it is.
+        let step = self.candidate.decide(record.as_ref(), since_boot());
         let Step::Hold { transitions } = step else { return Ok(step) };
         let held = self.held(found.as_ref(), transitions);
         let written = match &found {
@@ -167,10 +187,7 @@ impl Holding {
             None => ObjectMeta { name: Some(self.candidacy.lease.to_owned()), ..ObjectMeta::default() },
         };
         let annotations = metadata.annotations.get_or_insert_default();
-        match &self.candidacy.address {
-            Some(address) => annotations.insert(address_key(self.candidacy.lease), address.clone()),
-            None => annotations.remove(&address_key(self.candidacy.lease)),
-        };
+        annotations.insert(address_key(self.candidacy.lease), self.candidacy.address.to_string());
         let spec = LeaseSpec {
             holder_identity: Some(self.candidacy.identity.clone()),
             lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
@@ -187,7 +204,7 @@ impl Holding {
         if !matches!(*self.publish.borrow(), Standing::Leads { .. }) {
             return;
         }
-        let given_up = timeout(REQUEST, async {
+        let given_up = timeout(TRY, async {
             let found = self.api.get(self.candidacy.lease).await.map_err(|error| self.sentence(&error))?;
             let holder = found.spec.as_ref().and_then(|spec| spec.holder_identity.as_ref());
             if holder != Some(&self.candidacy.identity) {
@@ -226,7 +243,7 @@ impl Holding {
 }
 
 /// An error and what caused it: the outermost of kube's says no more than that something went wrong.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let mut sentences: Vec<String> = causes.map(ToString::to_string).collect();
     sentences.dedup_by(|inner, outer| outer.contains(&**inner));
@@ -243,7 +260,7 @@ fn record(lease: &Lease) -> Record {
     let key = address_key(lease.metadata.name.as_deref().unwrap_or_default());
     Record {
         holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
-        address: lease.metadata.annotations.as_ref().and_then(|all| all.get(&key).cloned()),
+        address: lease.metadata.annotations.as_ref().and_then(|all| all.get(&key)?.parse().ok()),
         lasts: spec.lease_duration_seconds.and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs),
         renewed_at: spec.renew_time.map(|at| at.0.to_string()).unwrap_or_default(),
         transitions: spec.lease_transitions.unwrap_or_default(),

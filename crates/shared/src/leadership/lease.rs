@@ -1,12 +1,13 @@
 //! When a lease may be taken and how long it holds: pure, after the rules that Kubernetes' own components follow
 //! (client-go's `leaderelection`).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long others wait after the last renewal that they saw before they take the lease.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-/// How long the holder acts after its last renewal. What it has told a platform by then has 5 s to end before anybody
-/// else may act.
+/// How long the holder acts after its last renewal. One write to the API server takes 4 s at most, so it has ended before
+/// anybody else may act; longer orders end under the protection of the journal, which nobody else has open meanwhile.
 pub(super) const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// How often the holder renews, and others look.
 pub(super) const RETRY: Duration = Duration::from_secs(2);
@@ -17,7 +18,7 @@ pub(super) struct Record {
     /// Who holds it; none after it was given up.
     pub(super) holder: Option<String>,
     /// Where the holder answers requests: `10.1.2.3:5006`.
-    pub(super) address: Option<String>,
+    pub(super) address: Option<SocketAddr>,
     /// How long it holds after a renewal; ours where it does not say.
     pub(super) lasts: Option<Duration>,
     /// When it was last renewed, by the holder's clock. Compared, never computed with: clocks differ.
@@ -32,7 +33,7 @@ pub(super) struct Leader {
     /// The name of the pod.
     pub(super) name: String,
     /// Where it answers requests.
-    pub(super) address: Option<String>,
+    pub(super) address: Option<SocketAddr>,
 }
 
 /// What a candidate does next.
@@ -62,20 +63,28 @@ impl Candidate {
     }
 
     /// What to do about a lease that says this at this moment (counted since any fixed point). A lease that is not
-    /// there may be made.
+    /// there may be made, once the one that was there before has run out.
     pub(super) fn decide(&mut self, record: Option<&Record>, now: Duration) -> Step {
-        let Some(record) = record else { return Step::Hold { transitions: 0 } };
+        let Some(record) = record else {
+            return self.others_term(now).map_or(Step::Hold { transitions: 0 }, Step::Wait);
+        };
         if self.seen.as_ref().is_none_or(|(seen, _)| seen != record) {
             self.seen = Some((record.clone(), now));
         }
-        let seen_at = self.seen.as_ref().map_or(now, |(_, at)| *at);
         match &record.holder {
             Some(holder) if *holder == self.identity => Step::Hold { transitions: record.transitions },
-            Some(holder) if now < seen_at + record.lasts.unwrap_or(LEASE) => {
-                Step::Wait(Leader { name: holder.clone(), address: record.address.clone() })
-            }
-            Some(_) | None => Step::Hold { transitions: record.transitions.saturating_add(1) },
+            Some(_) | None => self
+                .others_term(now)
+                .map_or(Step::Hold { transitions: record.transitions.saturating_add(1) }, Step::Wait),
         }
+    }
+
+    /// The other one whose lease has not run out, as far as was seen.
+    fn others_term(&self, now: Duration) -> Option<Leader> {
+        let (record, seen_at) = self.seen.as_ref()?;
+        let name = record.holder.clone().filter(|holder| *holder != self.identity)?;
+        let holds = now < *seen_at + record.lasts.unwrap_or(LEASE);
+        holds.then_some(Leader { name, address: record.address })
     }
 }
 
@@ -90,7 +99,7 @@ mod tests {
     fn of(holder: &str, renewed_at: u64) -> Record {
         Record {
             holder: (!holder.is_empty()).then(|| holder.to_owned()),
-            address: Some(format!("{holder}:5006")),
+            address: "10.1.2.3:5006".parse().ok(),
             lasts: Some(LEASE),
             renewed_at: renewed_at.to_string(),
             transitions: 3,
@@ -106,6 +115,15 @@ mod tests {
         let mut candidate = Candidate::new("me".into());
         assert_eq!(candidate.decide(None, at(100)), Step::Hold { transitions: 0 });
         assert_eq!(candidate.decide(Some(&of("", 1)), at(101)), Step::Hold { transitions: 4 });
+    }
+
+    #[test]
+    fn a_lease_that_was_deleted_is_left_to_its_holder_until_it_has_run_out() {
+        let mut candidate = Candidate::new("me".into());
+        assert!(waits(&candidate.decide(Some(&of("other", 1)), at(100))));
+        assert!(waits(&candidate.decide(None, at(101))));
+        assert!(waits(&candidate.decide(None, at(114))));
+        assert_eq!(candidate.decide(None, at(115)), Step::Hold { transitions: 0 });
     }
 
     #[test]
@@ -138,12 +156,13 @@ mod tests {
 
     #[test]
     fn who_leads_is_known_by_name_and_address() {
-        let leader = Leader { name: "other".into(), address: Some("other:5006".into()) };
+        let leader = Leader { name: "other".into(), address: "10.1.2.3:5006".parse().ok() };
         assert_eq!(Candidate::new("me".into()).decide(Some(&of("other", 1)), at(0)), Step::Wait(leader));
     }
 
     #[test]
     fn a_holder_stops_to_act_before_another_may_begin() {
-        assert!(RENEW_DEADLINE + RETRY < LEASE, "with room for a request that is under way");
+        let one_write = crate::platform::kubernetes::access::WRITE_LIMIT;
+        assert!(RENEW_DEADLINE + one_write < LEASE, "with room for a request that is under way");
     }
 }

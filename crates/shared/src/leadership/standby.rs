@@ -6,15 +6,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::registry::Registry;
+use reqwest::redirect::Policy;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::holding::with_causes;
 use super::lease::{Leader, RETRY};
 use super::{Leadership, Standing};
-use crate::http::access::{Access, AccessSettings};
+use crate::http::access::Access;
 use crate::http::probes::{self, Check, Readiness};
 use crate::http::{
     DeliberateBody, Foundation, Frequent, HttpMetrics, Problem, RequestId, ServeSettings, X_REQUEST_ID,
@@ -27,14 +29,17 @@ const BODY: usize = 8 * 1_024 * 1_024;
 const ANSWER: Duration = Duration::from_secs(35);
 /// How long a connection to the leader may take: it is in the same cluster.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long a connection is kept for the next request: the leader closes it after 10 s.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Names the leader in every answer that is not our own.
 const X_LEADER: HeaderName = HeaderName::from_static("x-leader");
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What holds between two ends of one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     header::TE,
@@ -60,21 +65,20 @@ impl Standby {
         standing: watch::Receiver<Standing>,
         daemon: &str,
     ) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT).build()?;
+        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none());
+        let client = client.connect_timeout(CONNECT).pool_idle_timeout(IDLE).build()?;
         let mut registry = Registry::default();
         leadership.register(&mut registry, daemon);
         let http_metrics = HttpMetrics::register(&mut registry);
-        let readiness = Readiness::new(move || Vec::from_iter(leadership.readiness().map(required)));
-        let way = Arc::new(Way { client, standing });
+        let way = Arc::new(Way { client, standing: standing.clone() });
+        let readiness = Readiness::new(move || vec![check(&standing.borrow())]);
         let router = Router::new()
             .fallback(pass_on)
             .with_state(way)
             .merge(Router::from(probes::router::<()>(readiness)))
             .merge(Router::from(metrics::router::<()>(Arc::new(registry))));
         // Who may do what is for the leader to say, which sees the tokens too.
-        let everybody =
-            AccessSettings { tokens: Vec::new(), allow_unauthenticated: true, mutations_per_minute: 0 };
-        let settings = Foundation::new(Access::new(&everybody), http_metrics);
+        let settings = Foundation::new(Access::to_all(), http_metrics);
         let settings = Foundation { body_limit: BODY, request_timeout: ANSWER, ..settings };
         Ok(Self { router: foundation(router, settings) })
     }
@@ -86,36 +90,52 @@ impl Standby {
     }
 }
 
-/// Without a leader there is nothing to pass requests on to.
-fn required(check: Check) -> Check {
-    Check { is_required: true, ..check }
+/// Without a leader there is nobody to pass requests on to.
+fn check(standing: &Standing) -> Check {
+    let (ok, detail) = match standing {
+        Standing::StandsBy(leader) => (true, format!("standing by: {} leads", leader.name)),
+        Standing::Leads { .. } => {
+            (false, "this instance leads as soon as it has opened the journal".to_owned())
+        }
+        Standing::Unknown(reason) => (false, format!("it is not known who leads: {reason}")),
+        Standing::Lost(leader) => (false, format!("{leader} leads now")),
+    };
+    Check { name: "lease", ok, is_required: true, detail: Some(detail) }
 }
 
 async fn pass_on(State(way): State<Arc<Way>>, request: Request) -> Response {
-    let passed = match &*way.standing.borrow() {
+    let leader = match &*way.standing.borrow() {
         Standing::StandsBy(leader) => Ok(leader.clone()),
-        Standing::Leads { .. } => Err("this instance is about to lead".to_owned()),
-        Standing::Unknown(reason) => Err(format!("it is not known who leads: {reason}")),
-        Standing::Lost(leader) => Err(format!("{leader} has taken over")),
+        Standing::Leads { .. } => Err("it is about to lead".to_owned()),
+        Standing::Unknown(_) => Err("it is not known who leads".to_owned()),
+        Standing::Lost(leader) => Err(format!("{leader} has just taken over")),
     };
-    let answered = match passed {
+    let answered = match leader {
         Ok(leader) => way.ask(leader, request).await,
-        Err(reason) => Err(reason),
+        Err(reason) => Err(not_passed_on(&reason)),
     };
-    answered.unwrap_or_else(|reason| {
-        let sentence = format!("This instance stands by, and the request could not be passed on: {reason}.");
-        let mut response = Problem::unavailable(sentence, Some(RETRY)).into_response();
-        response.extensions_mut().insert(Frequent);
-        response
-    })
+    let mut response = answered.unwrap_or_else(Problem::into_response);
+    // The log of the leader has a line for it.
+    response.extensions_mut().insert(Frequent);
+    response
+}
+
+/// Nothing was done; the same may be asked again.
+fn not_passed_on(reason: &str) -> Problem {
+    let sentence = format!("This instance stands by, and has not passed the request on: {reason}.");
+    Problem::unavailable(sentence, Some(RETRY))
 }
 
 impl Way {
-    async fn ask(&self, leader: Leader, request: Request) -> Result<Response, String> {
+    async fn ask(&self, leader: Leader, request: Request) -> Result<Response, Problem> {
         let Leader { name, address } = leader;
-        let address = address.ok_or_else(|| format!("{name} leads, and its address is not known"))?;
+        let Some(address) = address else {
+            return Err(not_passed_on(&format!("{name} leads, and its address is not known")));
+        };
         if request.headers().contains_key(X_LEADER) {
-            return Err(format!("{name} leads, and an instance that stands by has passed it here already"));
+            return Err(not_passed_on(&format!(
+                "another one that stands by has passed it here; {name} leads"
+            )));
         }
         let id = request.extensions().get::<RequestId>().cloned();
         let (parts, body) = request.into_parts();
@@ -131,9 +151,15 @@ impl Way {
         let asked = self.client.request(parts.method, format!("http://{address}{path}")).headers(headers);
         let body = reqwest::Body::wrap_stream(body.into_data_stream());
         let answer = asked.body(body).send().await.map_err(|error| {
-            let cause =
-                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            format!("{name} leads, and does not answer at {address}: {cause}")
+            tracing::warn!(leader = name, %address, cause = with_causes(&error), "a request was not answered");
+            if error.is_connect() {
+                return not_passed_on(&format!("{name} leads, and cannot be reached"));
+            }
+            let sentence = format!(
+                "{name} leads, and broke off before it answered: the request may have been carried out. Look before \
+                 you ask again."
+            );
+            Problem::new(StatusCode::BAD_GATEWAY, sentence)
         })?;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = answer.status();
@@ -141,13 +167,18 @@ impl Way {
         response.headers_mut().insert(X_LEADER, of_leader);
         *response.body_mut() = Body::from_stream(answer.bytes_stream());
         response.extensions_mut().insert(DeliberateBody);
-        response.extensions_mut().insert(Frequent);
         Ok(response)
     }
 }
 
 fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<String> =
+        named.flat_map(|value| value.split(',')).map(|name| name.trim().to_owned()).collect();
     for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    for name in named {
         headers.remove(name);
     }
     headers
