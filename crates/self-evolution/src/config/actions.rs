@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use shared::config::{Fault, Faults, Group, HttpUrl, Member};
 use shared::order::{Backend, Target};
+use shared::platform::kubernetes::Access;
 use shared::platform::{Docker, DockerSettings};
 use shared::redact::redact;
 
@@ -34,10 +35,13 @@ pub(super) fn build(root: &Group, faults: &mut Faults) -> Actions {
     let mut plays = BTreeMap::new();
     let mut means = BTreeMap::new();
     let none = Vec::new();
+    let access = kubernetes::access(root, faults);
     for service in root.members.get("services").unwrap_or(&none) {
         for member in service.group.members.get("actions").unwrap_or(&none) {
             let Some(kind) = kind(member, faults) else { continue };
-            let Some((play, action)) = action(root, &service.name, &member.group, faults) else { continue };
+            let Some((play, action)) = action((root, &access), &service.name, &member.group, faults) else {
+                continue;
+            };
             let key: ActionKey = (service.name.as_str().into(), kind);
             plays.insert(key.clone(), play);
             means.insert(key, action);
@@ -55,13 +59,18 @@ fn kind(member: &Member, faults: &mut Faults) -> Option<Kind> {
     kind
 }
 
-fn action(root: &Group, service: &str, group: &Group, faults: &mut Faults) -> Option<(Play, Action)> {
+fn action(
+    (root, access): (&Group, &Access),
+    service: &str,
+    group: &Group,
+    faults: &mut Faults,
+) -> Option<(Play, Action)> {
     let wants = wants(group, faults);
     let made = match group.text("backend") {
         Some("webhook") => webhook(group),
         Some("command") => command(group),
         Some("docker") => docker(root, service, group, wants.as_deref().unwrap_or_default()),
-        Some("kubernetes") => kubernetes::means(root, service, group, wants.as_deref().unwrap_or_default()),
+        Some("kubernetes") => kubernetes::means(access, service, group, wants.as_deref().unwrap_or_default()),
         Some(_) | None => Err(("backend", "is required: webhook, command, docker or kubernetes".to_owned())),
     };
     let timeout = group.seconds("timeout").unwrap_or_default();

@@ -31,3 +31,34 @@ fn every_fault_is_told_at_once() {
         assert!(faults.contains(part), "{faults}");
     }
 }
+
+/// The faults of this action of `web`.
+fn faults_of(action: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("evolution.yaml");
+    std::fs::write(&file, format!("services: {{web: {{actions: {{scaling: {action}}}}}}}\n")).unwrap();
+    let loaded = Config::load(&Sources { file: Some(file), ..Sources::default() });
+    loaded.err().map(|faults| faults.to_string())
+}
+
+#[test]
+fn an_action_in_kubernetes_changes_one_object_and_no_secret() {
+    let of = |set: &str| faults_of(&format!("{{backend: kubernetes, set: [{set}]}}"));
+    assert_eq!(of("replicas=+1 up to 4"), None);
+    assert_eq!(of("env.CACHE=on, resources.limits.memory=x2 up to 1Gi, image=web:2"), None);
+    assert_eq!(of("configmap.web.cache=on, configmap.web.size=2"), None);
+    for (set, wrong) in [
+        ("size=2", "sets something else than replicas, hpa.min_replicas"),
+        ("replicas=2, env.CACHE=on", "sets one of these"),
+        ("configmap.web.cache=on, configmap.api.cache=on", "sets one of these"),
+        ("env.web.DB_PASSWORD=x", "looks like a secret"),
+        ("configmap.web.api-token=x", "looks like a secret"),
+        ("env.A=1, env.A=2", "sets env.A twice"),
+        ("resources.limits.memory=much", "write KEY=VALUE"),
+    ] {
+        let faults = of(set).unwrap_or_default();
+        assert!(faults.contains(wrong), "{set}: {faults}");
+    }
+    let faults = faults_of("{backend: kubernetes, workload: pod/web, set: [replicas=2]}").unwrap();
+    assert!(faults.contains("names no workload"), "{faults}");
+}

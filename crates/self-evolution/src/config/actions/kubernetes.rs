@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use shared::config::Group;
+use shared::config::{Faults, Group};
 use shared::platform::kubernetes::locate::Wanted;
+use shared::platform::kubernetes::workload::is_name;
 use shared::platform::kubernetes::{Access, Workload};
 
 use super::{Made, no_secrets};
@@ -18,8 +19,18 @@ const LONGEST_NAME: usize = 63;
 /// What stands before the name of a ConfigMap in an annotation.
 const BEFORE_MAP: usize = "configmap.".len();
 
+/// The way to the API server, which all actions share.
+pub(super) fn access(root: &Group, faults: &mut Faults) -> Access {
+    let namespace = root.text("KUBERNETES_NAMESPACE");
+    if let Some(wrong) = namespace.filter(|namespace| !is_name(namespace)) {
+        let reason = format!("{wrong:?} cannot be the name of a namespace");
+        faults.push(root.fault("KUBERNETES_NAMESPACE", reason));
+    }
+    Access::new(root.text("KUBECONFIG"), namespace).writing_as(FIELD_MANAGER)
+}
+
 /// One object that is changed, and the way to it.
-pub(super) fn means(root: &Group, service: &str, group: &Group, wants: &[Want]) -> Made {
+pub(super) fn means(access: &Access, service: &str, group: &Group, wants: &[Want]) -> Made {
     let keys: Option<Vec<Key>> = wants.iter().map(|want| Key::parse(&want.key)).collect();
     let Some(keys) = keys else { return Err(("set", format!("sets something else than {KEYS}"))) };
     let contents: Vec<KubernetesContent> = keys.iter().map(Key::content).collect();
@@ -47,9 +58,8 @@ pub(super) fn means(root: &Group, service: &str, group: &Group, wants: &[Want]) 
         Workload::parse(workload, "default").map_err(|invalid| ("workload", invalid.to_string()))?;
     }
     let target = workload.clone().unwrap_or_else(|| format!("deployment/{service}"));
-    let access = Access::new(root.text("KUBECONFIG"), root.text("KUBERNETES_NAMESPACE"));
     let means = KubernetesMeans {
-        access: access.writing_as(FIELD_MANAGER),
+        access: access.clone(),
         wanted: Wanted { service: service.to_owned(), workload, host: None },
         rolls_out,
         rollout_timeout: group.seconds("rollout_timeout").unwrap_or_default(),

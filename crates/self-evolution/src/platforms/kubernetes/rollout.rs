@@ -45,11 +45,6 @@ pub(super) fn unfinished(kind: WorkloadKind, live: &Value) -> Option<String> {
     }
 }
 
-/// Whether the controller has given up waiting for progress.
-pub(super) fn is_over(live: &Value) -> bool {
-    conditions(live).any(|one| one["type"] == "Progressing" && one["reason"] == "ProgressDeadlineExceeded")
-}
-
 fn conditions(live: &Value) -> impl Iterator<Item = &Value> {
     live["status"]["conditions"].as_array().into_iter().flatten()
 }

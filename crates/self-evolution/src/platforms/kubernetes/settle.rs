@@ -19,11 +19,8 @@ pub(crate) async fn settle(means: &KubernetesMeans, look: &Inspection, order: &O
         let sight = see(means, look).await;
         let is_late = Instant::now() + pause > end;
         match Standing::of(&order.changes, &sight) {
-            Standing::Between => {
-                if let Some(reason) = stuck(means, look, is_late).await {
-                    return (Written::Failed(reason), sight);
-                }
-            }
+            Standing::Between if is_late => return (Written::Failed(stuck(means, look).await), sight),
+            Standing::Between => {}
             Standing::Unreachable(_) if !is_late => {}
             Standing::Before
             | Standing::After
@@ -37,19 +34,15 @@ pub(crate) async fn settle(means: &KubernetesMeans, look: &Inspection, order: &O
 }
 
 /// Why a rollout is not waited for any longer.
-async fn stuck(means: &KubernetesMeans, look: &Inspection, is_late: bool) -> Option<String> {
+async fn stuck(means: &KubernetesMeans, look: &Inspection) -> String {
     let seconds = means.rollout_timeout.as_secs();
     let scene = match Scene::read(means, &look.keys, false).await {
         Ok(scene) => scene,
-        Err(reason) => return is_late.then(|| format!("it was not rolled out within {seconds} s: {reason}")),
+        Err(reason) => return format!("it was not rolled out within {seconds} s: {reason}"),
     };
     let (workload, live) = (&scene.workload, &scene.live);
-    if !is_late && !rollout::is_over(live) {
-        return None;
-    }
     let unfinished = rollout::unfinished(workload.kind, live);
     let obstacle = rollout::obstacle(&means.access, workload, live).await.or(unfinished);
     let obstacle = obstacle.unwrap_or_else(|| "its pods are not as they are to be".to_owned());
-    let when = if is_late { format!("within {seconds} s") } else { "by its own deadline".to_owned() };
-    Some(format!("{workload} was not rolled out {when}: {obstacle}"))
+    format!("{workload} was not rolled out within {seconds} s: {obstacle}")
 }
