@@ -27,6 +27,7 @@ mod ladder;
 mod network;
 mod notifications;
 mod operator_stop;
+mod page;
 mod probes;
 mod prometheus;
 mod receivers;

@@ -2,7 +2,6 @@
 //!
 //! Kibana is published as an image only; where it cannot be pulled, everything else is started, and that is said.
 
-mod page;
 mod project;
 mod proxy;
 
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 
 use self::project::{Compose, Project, root};
 use super::daemon::PATIENCE;
+use super::page;
 
 /// With these a story is told in seconds.
 const QUICK: [(&str, &str); 2] = [("HEALTH_CHECK_INTERVAL", "2"), ("RECOVERY_TIMEOUT", "2")];

@@ -99,7 +99,8 @@ impl Daemon {
         Self::start_program("self-evolution", port, configuration, &[]).await
     }
 
-    async fn start_program(
+    /// Starts one of both on this port with exactly this configuration and these variables.
+    pub(super) async fn start_program(
         program: &'static str,
         port: u16,
         configuration: &str,

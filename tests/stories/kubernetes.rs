@@ -2,7 +2,11 @@
 //! a kubelet would do is played by kwok, so no container runs and no probe is made.
 
 mod cluster;
+mod commands;
 mod evolving;
 mod foundation;
+mod installed;
+mod manifests;
+mod rights;
 mod road;
 mod standby;

@@ -31,6 +31,8 @@ const AUDIT: &str = include_str!("../../control-plane/audit.yaml");
 const KWOK: &str = include_str!("../../control-plane/kwok.yaml");
 const NODE: &str = include_str!("../../control-plane/node.yaml");
 const NODES: u32 = 2;
+/// The folder of the repository, from which published commands are run.
+pub(super) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What befalls a pod, until the label is taken away.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,14 @@ pub(super) struct Cluster {
     etcd: Option<Program>,
     folder: TempDir,
     _seat: SemaphorePermit<'static>,
+}
+
+/// What `kubectl` prints without any cluster; none where it is missing, which is a failure where `CI` is set.
+pub(super) fn kubectl_alone(arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new(programs()?.join("kubectl"));
+    // Without the variable it would look for a cluster on this host.
+    command.args(arguments).env("KUBECONFIG", "/dev/null").current_dir(ROOT);
+    Some(printed(arguments, command.output().unwrap()))
 }
 
 /// Where the programs are kept; none where they are missing, which is a failure where `CI` is set.
@@ -205,6 +215,13 @@ impl Cluster {
         child.wait_with_output().unwrap()
     }
 
+    /// Carries out a line of the documentation, in which `kubectl` speaks to this cluster as its administrator.
+    pub(super) fn shell(&self, line: &str) -> Command {
+        let mut command = self.bare("bash");
+        command.args(["-euo", "pipefail", "-c", line]).stdin(Stdio::null());
+        command
+    }
+
     /// A program that knows this cluster and no other.
     fn bare(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -216,7 +233,7 @@ impl Cluster {
             .env("HOME", self.folder.path())
             .env("KUBECONFIG", self.folder.path().join("admin.kubeconfig"))
             .env("KUBECACHEDIR", self.folder.path().join("cache"))
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+            .current_dir(ROOT);
         command
     }
 

@@ -16,7 +16,10 @@ const MAX_VALUE: u64 = 64 * 1024;
 /// What was read. Clones share it, so that whoever reads the same sources again gets the same configuration, whatever
 /// has become of the files.
 #[derive(Clone, Default)]
-pub struct Files(Arc<Mutex<BTreeMap<PathBuf, SecretString>>>);
+pub struct Files(Arc<Mutex<Known>>);
+
+/// The texts; none of a file that was not there when it was looked for.
+type Known = BTreeMap<PathBuf, Option<SecretString>>;
 
 /// Shows nothing of what was read.
 impl fmt::Debug for Files {
@@ -36,14 +39,32 @@ impl Files {
         Ok(text)
     }
 
+    /// The same of a file that need not be there; none where it is not.
+    pub(super) fn value_if_there(&self, path: &str) -> Option<Result<SecretString, String>> {
+        let there = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match known.get(Path::new(path)) {
+                Some(text) => text.is_some(),
+                None if Path::new(path).exists() => true,
+                None => {
+                    known.insert(path.into(), None);
+                    false
+                }
+            }
+        };
+        there.then(|| self.value(path))
+    }
+
     /// The text of a file of at most so many bytes; the error is a sentence without its subject.
     pub(super) fn text(&self, path: &Path, most: u64) -> Result<SecretString, String> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = known.get(path).filter(|text| text.expose_secret().len() as u64 <= most) {
+        if let Some(Some(text)) = known.get(path)
+            && text.expose_secret().len() as u64 <= most
+        {
             return Ok(text.clone());
         }
         let text = SecretString::from(read(path, most)?);
-        known.insert(path.to_owned(), text.clone());
+        known.insert(path.to_owned(), Some(text.clone()));
         Ok(text)
     }
 }

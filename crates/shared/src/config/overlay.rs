@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::fault::{Fault, Faults};
 use super::files::Files;
@@ -10,6 +10,10 @@ use super::group::{Group, Settled};
 use super::setting::{Section, Setting};
 use super::source::{Origin, Sources};
 use super::value::{Value, parse};
+
+/// Names a folder with secrets, each in a file that is called like its setting. Whoever starts the daemon sets it: systemd for
+/// `LoadCredential=`, a manifest for a mounted Secret. Nothing has to be in it.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// Lays one layer after the other over the group, weakest first.
 pub(super) fn overlay(section: &Section, sources: &Sources, group: &mut Group, faults: &mut Faults) {
@@ -63,11 +67,12 @@ fn environment(section: &Section, sources: &Sources, faults: &mut Faults) -> Lay
 }
 
 fn is_ours(section: &Section, name: &str) -> bool {
-    section.settings().any(|setting| {
+    let of_a_setting = |setting: &Setting| {
         setting.key == name
             || setting.fallback == Some(name)
             || setting.file_variable().as_deref() == Some(name)
-    })
+    };
+    name == CREDENTIALS || section.settings().any(of_a_setting)
 }
 
 impl Layer {
@@ -78,7 +83,7 @@ impl Layer {
         let file_variable = setting.file_variable();
         let file = file_variable.as_deref().and_then(|name| self.get(name));
         match (direct, file) {
-            (None, None) => None,
+            (None, None) => self.credential(setting, files),
             (Some((name, text)), None) => Some(settle(setting, text, (self.origin)(name))),
             (None, Some((name, path))) => Some(from_file(setting, path, (self.origin)(name), files)),
             (Some((name, _)), Some((file_name, _))) => {
@@ -87,6 +92,14 @@ impl Layer {
                 Some(Err(Box::new(fault.suggesting(Some("remove one of them".to_owned())))))
             }
         }
+    }
+
+    /// The secret in the folder of credentials.
+    fn credential(&self, setting: &Setting, files: &Files) -> Option<Result<Settled, Box<Fault>>> {
+        let (name, folder) = self.get(CREDENTIALS).filter(|_| setting.file_variable().is_some())?;
+        let path = format!("{folder}/{}", setting.key);
+        let text = files.value_if_there(&path)?;
+        Some(settle_text(setting, path, (self.origin)(name), text))
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Option<(&'a str, &'a str)> {
@@ -107,8 +120,17 @@ fn settle(setting: &Setting, text: &str, origin: Origin) -> Result<Settled, Box<
 }
 
 fn from_file(setting: &Setting, path: &str, named_by: Origin, files: &Files) -> Result<Settled, Box<Fault>> {
-    let origin = Origin::NamedFile { named_by: Box::new(named_by), path: path.to_owned() };
-    match files.value(path) {
+    settle_text(setting, path.to_owned(), named_by, files.value(path))
+}
+
+fn settle_text(
+    setting: &Setting,
+    path: String,
+    named_by: Origin,
+    text: Result<SecretString, String>,
+) -> Result<Settled, Box<Fault>> {
+    let origin = Origin::NamedFile { named_by: Box::new(named_by), path };
+    match text {
         Ok(text) => settle(setting, text.expose_secret(), origin),
         Err(reason) => Err(Box::new(Fault::new(setting.key, reason).from_origin(origin))),
     }

@@ -70,6 +70,14 @@ impl Given {
         self
     }
 
+    /// A file in the folder of credentials.
+    fn credential(mut self, name: &str, content: &[u8]) -> Self {
+        let path = self.write(name, content);
+        let folder = path.parent().unwrap().into();
+        self.sources.environment.push(("CREDENTIALS_DIRECTORY".into(), folder));
+        self
+    }
+
     fn write(&mut self, name: &str, content: &[u8]) -> std::path::PathBuf {
         let directory = self.directory.get_or_insert_with(|| tempfile::tempdir().unwrap());
         let path = directory.path().join(name);
@@ -152,6 +160,30 @@ fn a_secret_that_is_given_twice_is_a_fault() {
     let fault = given().variable("API_TOKEN", "hunter2").named_file("API_TOKEN_FILE", b"x").fault();
     assert!(fault.reason.contains("given twice"), "{fault}");
     assert!(!fault.to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_secret_may_lie_in_the_folder_of_credentials_and_need_not() {
+    let given_there = given().credential("API_TOKEN", b"hunter2\n");
+    let root = given_there.root();
+    assert_eq!(root.secret("API_TOKEN").unwrap().expose_secret(), "hunter2");
+    let origin = root.origin("API_TOKEN").to_string();
+    assert!(origin.ends_with("named by environment variable CREDENTIALS_DIRECTORY"), "{origin}");
+    let own = given_there.variable("API_TOKEN", "stronger").root();
+    assert_eq!(own.secret("API_TOKEN").unwrap().expose_secret(), "stronger");
+    let others = given().credential("SOMETHING_ELSE", b"x").credential("NAME", b"no secret").root();
+    assert!(others.secret("API_TOKEN").is_none() && others.text("NAME").is_none());
+    assert!(given().credential("API_TOKEN", b" ").fault().reason.contains("empty"));
+}
+
+#[test]
+fn a_credential_that_comes_later_is_seen_when_everything_is_read_anew() {
+    let mut later = given().credential("SOMETHING_ELSE", b"x");
+    assert!(later.root().secret("API_TOKEN").is_none());
+    later.write("API_TOKEN", b"hunter2");
+    assert!(later.root().secret("API_TOKEN").is_none(), "the same sources give the same");
+    later.sources = later.sources.anew();
+    assert!(later.root().secret("API_TOKEN").is_some());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The commands that `docs/operations.md` publishes.
 
-use super::project::root;
+/// The page, relative to this package.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
 
 /// The commands of the first block below a heading, in order, without comments. A loop is one command.
 pub(super) fn commands(heading: &str) -> Vec<String> {
-    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let page = std::fs::read_to_string(PAGE).unwrap();
     let (_, below) =
         page.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("no {heading} in the page"));
     let (_, block) = below.split_once("```bash\n").expect("a block of commands");
@@ -21,4 +22,12 @@ pub(super) fn commands(heading: &str) -> Vec<String> {
         is_open = (is_open || line.starts_with("for ")) && line != "done";
     }
     commands
+}
+
+/// The text from a heading to the next one.
+pub(super) fn chapter(heading: &str) -> String {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let (_, below) =
+        page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading} in the page"));
+    below.split("\n#").next().unwrap_or_default().to_owned()
 }
