@@ -2,6 +2,7 @@
 
 use health_monitor::domain::fact::Fact;
 use health_monitor::domain::health::Health;
+use health_monitor::domain::intent::Intended;
 use health_monitor::domain::recovery::{Phase, Recovery};
 use health_monitor::domain::rollup::CheckRollup;
 use health_monitor::domain::supervisor::Work;
@@ -47,6 +48,10 @@ pub fn fact(fact: &Fact) -> String {
             )
         }
         Fact::OperatorStop { service, stop: None } => format!("{service} no longer stands stopped"),
+        Fact::Intent { service, intended: Some(Intended { intent, since }) } => {
+            format!("{service} is to be as it is since {}: {intent:?}", moment(*since))
+        }
+        Fact::Intent { service, intended: None } => format!("{service} need not be as it is any more"),
         Fact::Reconfigured(change) => {
             let parts = [
                 ("added", change.added.told()),
@@ -142,7 +147,7 @@ fn recovery_line(recovery: &Recovery) -> String {
 /// A piece of work as a line; none for the scheduled probes, which would drown the rest.
 pub fn work(work: &Work) -> Option<String> {
     match work {
-        Work::Probe { .. } | Work::Inspect { .. } | Work::Consult { .. } => None,
+        Work::Probe { .. } | Work::Inspect { .. } | Work::Look { .. } | Work::Consult { .. } => None,
         Work::Preflight { service, .. } => Some(format!("=> look at {service} once more")),
         Work::Notify(notification) => {
             Some(format!("=> send {} to {}", notification.kind.as_str(), notification.channel))

@@ -6,7 +6,7 @@ use health_monitor::domain::evidence::Seen;
 use health_monitor::domain::expected::Mismatch;
 use health_monitor::domain::reading::{Answer, Examined};
 use shared::clock::Timestamp;
-use shared::order::{Action, Observed, Order, OrderId, Performed, Stage, Standing, Unreachable};
+use shared::order::{Action, Intent, Observed, Order, OrderId, Performed, Stage, Standing, Unreachable};
 
 /// How a service answers its probes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +36,8 @@ pub enum Behaviour {
 pub enum OnRestart {
     /// A new instance that is up after this long.
     Heals(Duration),
+    /// A new instance, made in another way than usual, which the platform tells.
+    HealsInAnotherWay,
     /// A new instance that is as broken as the old one.
     StaysBroken,
     /// The platform refuses; nothing happens.
@@ -135,6 +137,10 @@ pub struct Host {
     pub tells_instances: bool,
     /// Whether the platform answers questions.
     pub platform_answers: bool,
+    /// Why the platform says that it is to be as it is.
+    pub intent: Option<Intent>,
+    /// A new instance is being made and does not come; what the platform says of it.
+    pub stuck: Option<String>,
     /// When the certificate ends that it shows; none where nobody looks.
     pub certificate_ends_at: Option<Timestamp>,
 }
@@ -158,6 +164,8 @@ impl Host {
             up_at: None,
             tells_instances: true,
             platform_answers: true,
+            intent: None,
+            stuck: None,
             certificate_ends_at: None,
         }
     }
@@ -211,7 +219,9 @@ impl Host {
             identity: Some(format!("instance-{}", self.instance)),
             running: Some(!self.stopped_by_hand),
             started_at: (!self.stopped_by_hand).then_some(self.started_at),
-            detail: None,
+            detail: self.stuck.clone(),
+            in_transition: self.stuck.is_some(),
+            intent: self.intent.clone(),
         })
     }
 
@@ -340,6 +350,12 @@ impl Host {
                 self.behaviour = Behaviour::Up;
                 self.up_at = Some(now + second + after);
                 (Performed::Accepted, second)
+            }
+            OnRestart::HealsInAnotherWay => {
+                self.replace(now + second);
+                self.behaviour = Behaviour::Up;
+                self.up_at = Some(now + second);
+                (Performed::AcceptedAs { how: "all of it was rolled out anew".into() }, second)
             }
             OnRestart::StaysBroken => {
                 self.replace(now + second);

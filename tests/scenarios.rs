@@ -11,7 +11,7 @@ use health_monitor::domain::notification::channel::{ChannelKind, ChannelName, Ch
 use health_monitor::domain::policy::{Mode, Policy, ProbeKind};
 use health_monitor::domain::supervisor::{Answer, Event, Resettable};
 use shared::clock::Timestamp;
-use shared::order::{Action, Backend};
+use shared::order::{Action, Backend, Intent};
 use tests::golden;
 use tests::host::{Behaviour, OnCall, OnRecreate, OnRestart, Reach};
 use tests::told::{OnMessage, channel};
@@ -93,6 +93,9 @@ fn set(mut now: Policy, line: &str) -> Policy {
         }
         ["operator", "stops", "are", "respected"] => {
             now.services.iter_mut().for_each(|service| service.respects_operator_stop = true);
+        }
+        ["backend", "kubernetes"] => {
+            now.services.iter_mut().for_each(|service| service.target.backend = Backend::Kubernetes);
         }
         ["backend", "none"] => {
             now.services.iter_mut().for_each(|service| service.target.backend = Backend::None);
@@ -359,6 +362,15 @@ fn host(world: &mut World, name: &str, words: &[&str]) {
         ["has", "no", "identity"] => host.tells_instances = false,
         ["cannot", "be", "inspected"] => host.platform_answers = false,
         ["is", "replaced"] => host.replace(now),
+        ["is", "rolled", "out", "for", "at", "most", seconds, "seconds"] => {
+            host.intent = Some(Intent::RollingOut { deadline_seconds: seconds.parse().unwrap() });
+        }
+        ["is", "scaled", "to", "zero"] => host.intent = Some(Intent::ScaledToZero),
+        ["has", "its", "rollouts", "paused"] => host.intent = Some(Intent::Paused),
+        ["may", "be", "healed", "again"] => host.intent = None,
+        ["is", "stuck", "with", rest @ ..] => host.stuck = Some(rest.join(" ")),
+        ["comes", "unstuck"] => host.stuck = None,
+        ["is", "restarted", "in", "another", "way"] => host.on_restart = OnRestart::HealsInAnotherWay,
         other => panic!("{name} {}", other.join(" ")),
     }
 }

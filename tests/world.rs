@@ -293,6 +293,10 @@ impl World {
                 let seen = self.hosts[&service].seen();
                 (Event::Preflighted { service, recovery_id, measured, observed, witnesses, seen }, takes)
             }
+            Work::Look { service } => {
+                let observed = self.hosts[&service].observe();
+                (Event::Looked { service, observed }, quick)
+            }
             Work::Inspect { service, recovery_id } => {
                 let observed = self.hosts[&service].observe();
                 (Event::Inspected { service, recovery_id, observed }, quick)

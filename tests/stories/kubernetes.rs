@@ -3,10 +3,15 @@
 
 mod cluster;
 mod commands;
+mod configuring;
 mod evolving;
 mod foundation;
+mod healing;
 mod installed;
 mod manifests;
+mod restraint;
 mod rights;
 mod road;
+mod shop;
 mod standby;
+mod trouble;

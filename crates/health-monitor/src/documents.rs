@@ -84,6 +84,7 @@ fn body(at: Timestamp, fact: &Fact) -> serde_json::Result<(&'static str, Vec<u8>
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
         | Fact::OperatorStop { .. }
+        | Fact::Intent { .. }
         | Fact::RequestKeyed(_)
         | Fact::Pause(_)
         | Fact::Resumed { .. }

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod health;
 pub mod idempotency;
 pub mod incident;
+pub mod intent;
 pub mod ladder;
 pub mod network;
 pub mod notification;

@@ -9,6 +9,7 @@ use shared::clock::Clock;
 use shared::engine::{Perform, Performing};
 use shared::leadership::Leadership;
 use shared::order::{Action, Observed, Order, Performed, ServiceName, Stage, Unreachable};
+use shared::platform::kubernetes::Workload;
 use shared::platform::{Platform, PlatformSettings};
 use shared::redact::redact;
 use tokio::sync::watch;
@@ -152,6 +153,10 @@ impl Performer {
                 let observed = self.inspect(&service).await;
                 Event::Inspected { service, recovery_id, observed }
             }),
+            Work::Look { service } => Box::pin(async move {
+                let observed = self.inspect(&service).await;
+                Event::Looked { service, observed }
+            }),
             Work::Examine(order) => Box::pin(async move {
                 let standing = match self.in_use().platform(&order.service) {
                     Some(platform) => platform.examine(&order).await,
@@ -204,6 +209,11 @@ impl Performer {
             Some(platform) => platform.inspect(service).await,
             None => Err(Unreachable { reason: format!("{service} has no platform") }),
         }
+    }
+
+    /// The workload that a service runs as; none where it runs in no cluster, or where it cannot be found.
+    pub async fn workload(&self, service: &ServiceName) -> Option<Result<Workload, Unreachable>> {
+        self.in_use().platform(service)?.workload().await
     }
 
     /// Asks the platform of a service for its instance, and gathers evidence meanwhile.

@@ -4,6 +4,7 @@ mod announce;
 mod discovery;
 mod hints;
 mod listener;
+mod pods;
 mod reachability;
 mod reload;
 mod tell;
@@ -40,6 +41,7 @@ use crate::perform::{Means, Performer};
 use discovery::Discovery;
 use hints::Hints;
 use listener::Listener;
+use pods::PodWatch;
 use reachability::Reachability;
 use reload::{Parts, reloading};
 
@@ -105,6 +107,7 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
         .require(Method::GET, api::CONFIGURATION, Role::Viewer);
     let (hints, hinting) = watch::channel(Arc::new(Hints::new(&config)));
     let (looks, looking) = watch::channel(0);
+    let watching = PodWatch { hints: hinting.clone(), engine: handle.clone(), performer: performer.clone() };
     let listening = Listener { hints: hinting, engine: handle.clone(), performer: performer.clone(), looks };
     let parts = Parts {
         engine: handle.clone(),
@@ -126,6 +129,7 @@ async fn start_and_run(loading: Loading, discovery: Discovery) -> anyhow::Result
     let mut background = JoinSet::new();
     background.spawn(reachability.watch());
     background.spawn(listening.run());
+    background.spawn(watching.run());
     background.spawn(reloading.run());
     background.spawn(discovery.run(hang_ups, looking, reload));
     Daemon { engine, listener, router, readiness, background, stop, tenure, drain: DRAIN }.run().await?;

@@ -78,6 +78,13 @@ impl OrderId {
         Self(uuid::Builder::from_unix_timestamp_millis(moment.as_millis(), &unique).into_uuid())
     }
 
+    /// When the order was given, to the millisecond.
+    pub fn moment(self) -> Timestamp {
+        // RFC 9562, section 5.7: the first 48 of 128 bits are milliseconds since 1970.
+        let millis = i64::try_from(self.0.as_u128() >> 80).unwrap_or_default();
+        Timestamp::from_micros(millis * 1_000)
+    }
+
     /// A number that differs from order to order and looks random: for variation that must be reproducible.
     pub fn scatter(self) -> u64 {
         let (high, low) = self.0.as_u64_pair();
@@ -182,7 +189,7 @@ impl Backend {
 pub struct Target {
     /// By what means.
     pub backend: Backend,
-    /// Compose service or container name, host of the webhook, program of the command; empty for none.
+    /// Compose service or container name, workload, host of the webhook, program of the command; empty for none.
     pub name: String,
 }
 
@@ -262,6 +269,21 @@ pub struct Order {
     pub change: Option<FileChange>,
 }
 
+/// Why a target is to be as it is, as the platform tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Intent {
+    /// Somebody rolls another version out, and it is on its way.
+    RollingOut {
+        /// How long that may take, in seconds.
+        deadline_seconds: u64,
+    },
+    /// Nothing of it is to run.
+    ScaledToZero,
+    /// Its rollouts are held.
+    Paused,
+}
+
 /// What a platform reports of a target.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Observed {
@@ -274,6 +296,12 @@ pub struct Observed {
     pub started_at: Option<Timestamp>,
     /// The state in the platform's words, for a person: `exited (137)`.
     pub detail: Option<String>,
+    /// Whether the instance is being replaced: what there is now is not yet what will be.
+    #[serde(default)]
+    pub in_transition: bool,
+    /// Why it is to be left as it is, if somebody wants that.
+    #[serde(default)]
+    pub intent: Option<Intent>,
 }
 
 /// The target could not be looked at: what was tried, on what, why it failed, and what to do about it.
@@ -289,6 +317,11 @@ pub struct Unreachable {
 pub enum Performed {
     /// The platform says that it carried the order out, or will.
     Accepted,
+    /// The same, and something is worth telling about how.
+    AcceptedAs {
+        /// A sentence for a person.
+        how: String,
+    },
     /// Certainly nothing happened: no connection, not found, not allowed. May be tried again later.
     NotRun {
         /// A sentence for a person.

@@ -17,6 +17,7 @@ pub use self::docker::{
     Container, ContainerEvent, ContainerHealth, Docker, DockerEvents, Having, Labelled, Limits, Looked,
 };
 pub use self::file_update::{Edit, FileUpdate};
+use self::kubernetes::{Kubernetes, KubernetesSettings, Workload};
 pub use self::update::Update;
 pub use self::variables::Variables;
 pub use self::webhook::Webhook;
@@ -70,6 +71,8 @@ pub struct CommandSettings {
 pub enum PlatformSettings {
     /// The Docker Engine API.
     Docker(DockerSettings),
+    /// The API server of a Kubernetes cluster.
+    Kubernetes(KubernetesSettings),
     /// A signed HTTP call.
     Webhook(WebhookSettings),
     /// A program on this host.
@@ -90,6 +93,8 @@ pub(crate) const QUOTED: usize = 500;
 pub enum Platform {
     /// Restarts containers.
     Docker(Docker),
+    /// Evicts pods and rolls workloads out anew.
+    Kubernetes(Kubernetes),
     /// Posts orders to a receiver.
     Webhook(Webhook),
     /// Runs programs on this host.
@@ -112,6 +117,9 @@ impl Platform {
     pub fn new(service: &ServiceName, settings: &PlatformSettings) -> Result<Self, InvalidPlatform> {
         let made = match settings {
             PlatformSettings::Docker(settings) => Docker::new(settings).map(Self::Docker),
+            PlatformSettings::Kubernetes(settings) => {
+                Kubernetes::new(service, settings).map(Self::Kubernetes)
+            }
             PlatformSettings::Webhook(settings) => Webhook::new(settings).map(Self::Webhook),
             PlatformSettings::Command(settings) => Command::new(settings).map(Self::Command),
             PlatformSettings::None => Ok(Self::None),
@@ -125,6 +133,7 @@ impl Platform {
     pub fn target(&self) -> Target {
         let (backend, name) = match self {
             Self::Docker(docker) => (Backend::Docker, docker.container()),
+            Self::Kubernetes(kubernetes) => (Backend::Kubernetes, kubernetes.name()),
             Self::Webhook(webhook) => (Backend::Webhook, webhook.host()),
             Self::Command(command) => (Backend::Command, command.program()),
             Self::None => (Backend::None, ""),
@@ -136,6 +145,7 @@ impl Platform {
     pub async fn inspect(&self, service: &ServiceName) -> Result<Observed, Unreachable> {
         match self {
             Self::Docker(docker) => docker.inspect().await,
+            Self::Kubernetes(kubernetes) => kubernetes.inspect().await,
             Self::Webhook(_) => Ok(Observed::default()),
             Self::Command(command) => command.inspect(service).await,
             Self::None => Err(Unreachable { reason: nothing_configured(service) }),
@@ -147,10 +157,19 @@ impl Platform {
     pub async fn logs(&self) -> Result<String, Unreachable> {
         match self {
             Self::Docker(docker) => docker.logs().await,
+            Self::Kubernetes(kubernetes) => kubernetes.logs().await,
             Self::Webhook(_) | Self::Command(_) | Self::None => {
                 let backend = self.target().backend.as_str();
                 Err(Unreachable { reason: format!("no log can be read by the backend {backend}") })
             }
+        }
+    }
+
+    /// The workload that the service runs as; none where there is no cluster.
+    pub async fn workload(&self) -> Option<Result<Workload, Unreachable>> {
+        match self {
+            Self::Kubernetes(kubernetes) => Some(kubernetes.workload().await),
+            Self::Docker(_) | Self::Webhook(_) | Self::Command(_) | Self::None => None,
         }
     }
 
@@ -161,13 +180,14 @@ impl Platform {
         }
         match self {
             Self::Docker(docker) => docker.examine(order.id).await,
+            Self::Kubernetes(kubernetes) => kubernetes.examine(order).await,
             // They have no other action that keeps what was before.
             Self::Webhook(_) | Self::Command(_) | Self::None => Ok(Standing::Untouched),
         }
     }
 
     /// Carries an order out, within the time that the settings give: for Docker the stop timeout and 20 s, per
-    /// container; for the others their timeout. Dropped before it ends, the outcome is unknown.
+    /// container; for Kubernetes 4 s; for the others their timeout. Dropped before it ends, the outcome is unknown.
     pub async fn perform(&self, order: &Order) -> Performed {
         match self.file(order) {
             Some(file) => self.update_file(file, order).await,
@@ -178,6 +198,7 @@ impl Platform {
     async fn perform_itself(&self, order: &Order) -> Performed {
         let performed = match self {
             Self::Docker(docker) => return docker.perform(order).await,
+            Self::Kubernetes(kubernetes) => return kubernetes.perform(order).await,
             Self::Webhook(webhook) => webhook.perform(order).await,
             Self::Command(command) => command.perform(order).await,
             Self::None => Performed::NotRun { reason: nothing_configured(&order.service) },
@@ -198,7 +219,7 @@ fn not_ours(backend: &str, action: Action) -> Performed {
 fn nothing_configured(service: &ServiceName) -> String {
     format!(
         "no recovery backend is configured for service {service}; \
-         set RECOVERY_BACKEND to docker, webhook or command"
+         set RECOVERY_BACKEND to docker, kubernetes, webhook or command"
     )
 }
 
@@ -235,7 +256,7 @@ mod tests {
         let service = ServiceName::new("web").unwrap();
         let platform = Platform::new(&service, &PlatformSettings::None).unwrap();
         let sentence = "no recovery backend is configured for service web; \
-                        set RECOVERY_BACKEND to docker, webhook or command";
+                        set RECOVERY_BACKEND to docker, kubernetes, webhook or command";
         assert_eq!(platform.target().to_string(), "none");
         assert_eq!(platform.inspect(&service).await.unwrap_err().to_string(), sentence);
         assert_eq!(platform.perform(&order()).await, Performed::NotRun { reason: sentence.into() });

@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use shared::config::{Fault, Faults, Group, HttpUrl, Member};
 use shared::order::{Backend, Target};
+use shared::platform::kubernetes::workload::is_name;
+use shared::platform::kubernetes::{Access, KubernetesSettings, Workload};
 use shared::platform::{CommandSettings, DockerSettings, PlatformSettings, WebhookSettings};
 
 use super::seconds;
@@ -18,6 +20,8 @@ const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Globals<'a> {
     root: &'a Group,
     docker_host: Option<&'a str>,
+    /// The way to the API server of a cluster, one for all services.
+    kubernetes: Access,
 }
 
 impl<'a> Globals<'a> {
@@ -27,7 +31,13 @@ impl<'a> Globals<'a> {
         if let Some(reason) = docker_host.and_then(refuse_docker_host) {
             faults.push(root.fault("DOCKER_HOST", reason));
         }
-        Self { root, docker_host }
+        let namespace = root.text("KUBERNETES_NAMESPACE");
+        if let Some(wrong) = namespace.filter(|namespace| !is_name(namespace)) {
+            let reason = format!("{wrong:?} cannot be the name of a namespace");
+            faults.push(root.fault("KUBERNETES_NAMESPACE", reason));
+        }
+        let kubernetes = Access::new(root.text("KUBECONFIG"), namespace);
+        Self { root, docker_host, kubernetes }
     }
 
     /// The means for one service; none after a fault.
@@ -41,6 +51,7 @@ impl<'a> Globals<'a> {
         let own_choice = service.text("recovery_backend").unwrap_or("auto");
         match own_choice {
             "docker" => Some(self.docker(member)),
+            "kubernetes" => self.kubernetes(member, faults),
             "webhook" => self.webhook(member, faults),
             "command" => self.command(member, faults),
             "none" => Some(PlatformSettings::None),
@@ -88,8 +99,21 @@ impl<'a> Globals<'a> {
             }
             ((false, false), (true, false)) => self.command(member, faults),
             ((false, false), (false, true)) => self.webhook(member, faults),
+            ((false, false), (false, false)) if is_in_cluster(self.root) => self.kubernetes(member, faults),
             ((false, false), (false, false)) => Some(self.docker(member)),
         }
+    }
+
+    fn kubernetes(&self, member: &Member, faults: &mut Faults) -> Option<PlatformSettings> {
+        let workload = member.group.text("workload").map(str::to_owned);
+        if let Some(Err(error)) = workload.as_ref().map(|text| Workload::parse(text, "default")) {
+            faults.push(member.group.fault("workload", error.to_string()));
+            return None;
+        }
+        let url = member.group.url("url").and_then(|url| reqwest::Url::parse(url.expose()).ok());
+        let host = url.and_then(|url| url.host_str().map(str::to_owned));
+        let access = self.kubernetes.clone();
+        Some(PlatformSettings::Kubernetes(KubernetesSettings { access, workload, host, update: None }))
     }
 
     fn docker(&self, member: &Member) -> PlatformSettings {
@@ -164,6 +188,19 @@ impl<'a> Globals<'a> {
     }
 }
 
+/// Whether the daemon runs as a pod.
+fn is_in_cluster(root: &Group) -> bool {
+    root.text("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty())
+}
+
+/// Whether Kubernetes is what is taken where nothing is chosen.
+pub(super) fn takes_kubernetes(root: &Group, service: Option<&Group>) -> bool {
+    let has_own = |group: &Group, webhook: &str| restart(group).is_some() || group.url(webhook).is_some();
+    is_in_cluster(root)
+        && !has_own(root, "RECOVERY_WEBHOOK_URL")
+        && !service.is_some_and(|service| has_own(service, "recovery_webhook_url"))
+}
+
 /// Whether the service says how one instance is told from another.
 fn inspects(service: &Group) -> bool {
     service.sections.get("recovery_command").is_some_and(|group| group.words("inspect").is_some())
@@ -188,9 +225,10 @@ fn refuse_docker_host(host: &str) -> Option<&'static str> {
 }
 
 /// What an action through these means is aimed at, as a person would name it.
-pub(super) fn target(platform: &PlatformSettings) -> Target {
+pub(super) fn target(platform: &PlatformSettings, service: &str) -> Target {
     let (backend, name) = match platform {
         PlatformSettings::Docker(docker) => (Backend::Docker, docker.container.clone()),
+        PlatformSettings::Kubernetes(kubernetes) => (Backend::Kubernetes, workload(kubernetes, service)),
         PlatformSettings::Webhook(webhook) => {
             let host = HttpUrl::parse(&webhook.url).map(|url| url.authority()).unwrap_or_default();
             (Backend::Webhook, host)
@@ -201,4 +239,9 @@ pub(super) fn target(platform: &PlatformSettings) -> Target {
         PlatformSettings::None => (Backend::None, String::new()),
     };
     Target { backend, name }
+}
+
+/// What the settings say; else the service, as long as nobody was asked.
+fn workload(kubernetes: &KubernetesSettings, service: &str) -> String {
+    kubernetes.workload.clone().unwrap_or_else(|| service.to_owned())
 }

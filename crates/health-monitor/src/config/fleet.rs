@@ -47,12 +47,13 @@ fn listed(list: &str, root: &Group, faults: &mut Faults) -> Vec<String> {
     sentinels
 }
 
-/// Name servers, Elasticsearch and a Docker Engine, as far as the network is needed to reach them.
+/// Name servers, Elasticsearch, a Docker Engine and the API server of the own cluster, as far as the network is needed to reach them.
 fn usual(root: &Group) -> Vec<String> {
     let elasticsearch = root.url("ELASTICSEARCH_URL").filter(|_| root.boolean("ELASTICSEARCH_ENABLED"));
     let docker = root.text("DOCKER_HOST").and_then(|host| host.strip_prefix("tcp://"));
     let urls = elasticsearch.map(|url| url.expose().to_owned()).into_iter();
-    let urls = urls.chain(docker.map(|address| format!("http://{address}")));
+    let kubernetes = root.text("KUBERNETES_SERVICE_HOST").map(|host| format!("https://{host}:443"));
+    let urls = urls.chain(kubernetes).chain(docker.map(|address| format!("http://{address}")));
     let of_urls = urls.filter_map(|url| {
         let url = reqwest::Url::parse(&url).ok()?;
         let host = url.host_str().filter(|host| !is_local(host))?;

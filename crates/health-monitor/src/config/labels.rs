@@ -15,7 +15,8 @@ const PREFIX: &str = "health-monitor.";
 
 /// What a label cannot set: what is executed, what is read on this host, where credentials may be, and what follows
 /// from the container itself.
-const NOT_BY_LABEL: [&str; 4] = ["container", "ca_file", "recovery_webhook_url", "recovery_backend"];
+const NOT_BY_LABEL: [&str; 5] =
+    ["container", "workload", "ca_file", "recovery_webhook_url", "recovery_backend"];
 
 /// The labels that have a container watched.
 const SWITCHES: [&str; 2] = ["health-monitor.enable", "autoheal"];

@@ -6,6 +6,7 @@ use std::time::Duration;
 use shared::config::{Fault, Faults, Group, Member};
 use shared::order::ServiceName;
 use shared::platform::PlatformSettings;
+use shared::platform::kubernetes::ORDER_LIMIT;
 
 use super::answer;
 use super::backend::{Globals, target};
@@ -64,8 +65,11 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
         .ok();
     let asked = probed::asked(root, member, faults);
     let expected = answer::expected(group, faults);
-    let steps = steps::of(root, group, faults);
+    let mut steps = steps::of(root, group, faults);
     let mut platform = globals.platform(member, &steps, faults);
+    if matches!(platform, Some(PlatformSettings::Kubernetes(_))) && !steps::are_given(root, group) {
+        steps = steps::of_kubernetes();
+    }
     let update = update::of(group, faults);
     if let (Some(platform), Some(update)) = (&mut platform, update) {
         update::attach(group, update, platform, faults);
@@ -102,9 +106,9 @@ fn service(root: &Group, member: &Member, globals: &Globals<'_>, faults: &mut Fa
         failure_domain: group.text("failure_domain").map(str::to_owned),
         order_limit: escalation.as_ref().map_or(Duration::ZERO, order_limit).max(order_limit(&platform)),
         respects_operator_stop: group.boolean("respect_operator_stop"),
-        target: target(&platform),
+        target: target(&platform, &member.name),
         steps,
-        escalation: escalation.as_ref().map(target),
+        escalation: escalation.as_ref().map(|escalation| target(escalation, &member.name)),
     };
     Some(One { policy, platform, escalation })
 }
@@ -121,6 +125,7 @@ fn beats_of_a_proof(probe: &ProbeKind, interval: Duration, rise: u32) -> Duratio
 fn order_limit(platform: &PlatformSettings) -> Duration {
     match platform {
         PlatformSettings::Docker(docker) => docker.stop_timeout + Duration::from_secs(20),
+        PlatformSettings::Kubernetes(_) => ORDER_LIMIT,
         PlatformSettings::Webhook(webhook) => webhook.timeout,
         PlatformSettings::Command(command) => command.timeout,
         PlatformSettings::None => Duration::ZERO,

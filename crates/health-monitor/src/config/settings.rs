@@ -15,7 +15,7 @@ const UP_TO_A_DAY: Kind = Kind::Seconds { min: 0.0, max: 86_400.0 };
 const UP_TO_TEN_MINUTES: Kind = Kind::Seconds { min: 0.05, max: 600.0 };
 const COUNT: Kind = Kind::Whole { min: 1, max: 1_000 };
 const MODE: Kind = Kind::Choice(&["enforce", "dry_run", "observe"]);
-const BACKEND: Kind = Kind::Choice(&["auto", "docker", "webhook", "command", "none"]);
+const BACKEND: Kind = Kind::Choice(&["auto", "docker", "kubernetes", "webhook", "command", "none"]);
 
 /// Most services that one daemon watches.
 pub const MAX_SERVICES: usize = 20_000;
@@ -126,7 +126,7 @@ const HEALING: Chapter = Chapter {
             TENTH_TO_A_DAY,
             "How long a service may take to be healthy again after the action was accepted",
         )
-        .or("120"),
+        .or_derived("120; in Kubernetes 600"),
         Setting::new(
             "STABLE_AFTER",
             UP_TO_A_DAY,
@@ -150,7 +150,7 @@ const GUARDS: Chapter = Chapter {
             Kind::Text,
             "Witnesses of our own network as host:port, separated by commas; services are asked beside them",
         )
-        .or_derived("name servers, Elasticsearch and a Docker Engine, unless on this host"),
+        .or_derived("name servers, Elasticsearch, Docker Engine, API server of the cluster, unless on this host"),
         Setting::new(
             "STORM_GUARD",
             Kind::Boolean,
@@ -182,11 +182,11 @@ const RECOVERY: Chapter = Chapter {
             Kind::Text,
             "What is done, step by step, as long as it does not help: restart x2 within 90, webhook",
         )
-        .or("restart"),
+        .or_derived("restart; in Kubernetes restart, recreate"),
         Setting::new(
             "RECOVERY_BACKEND",
             BACKEND,
-            "How services are restarted; auto takes what is configured",
+            "How services are restarted; auto takes what is configured, else Kubernetes in a cluster and Docker elsewhere",
         )
         .or("auto"),
         Setting::new("DOCKER_HOST", Kind::Text, "Docker Engine: unix:///path or tcp://host:port")
@@ -211,6 +211,19 @@ const RECOVERY: Chapter = Chapter {
             "How long a container may take to stop before it is killed",
         )
         .or("10"),
+        Setting::new("KUBECONFIG", Kind::Text, "File that says how the API server of a cluster is reached")
+            .or_derived("the ServiceAccount of the pod"),
+        Setting::new(
+            "KUBERNETES_NAMESPACE",
+            Kind::Text,
+            "Namespace of the workloads for which none is named",
+        )
+        .or_derived("that of the pod, or of the context"),
+        Setting::new(
+            "KUBERNETES_SERVICE_HOST",
+            Kind::Text,
+            "API server, as Kubernetes tells every pod; that it is set means that the daemon runs in a cluster",
+        ),
         Setting::new("RECOVERY_WEBHOOK_URL", Kind::Url, "Where restart orders are posted").host_only(),
         Setting::new("RECOVERY_WEBHOOK_SECRET", Kind::Text, "Key that signs the restart orders").secret(),
         Setting::new(

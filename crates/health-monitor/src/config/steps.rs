@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shared::config::{Fault, Faults, Group};
 use shared::order::Action;
+use shared::platform::kubernetes::KubernetesSettings;
 use shared::platform::{CommandSettings, DockerSettings, PlatformSettings};
 
 use super::backend::target;
@@ -13,7 +14,7 @@ use crate::domain::ladder::{MOST_ATTEMPTS, MOST_STEPS, Step};
 /// The time that a step may be given for its proof, in seconds: as for `VERIFICATION_TIMEOUT`.
 const WITHIN: std::ops::RangeInclusive<f64> = 0.1..=86_400.0;
 
-/// The steps of a service: its own, else those of all, else a restart alone.
+/// The steps of a service: its own, else those of all, else a restart alone; in a cluster see [`of_kubernetes`].
 pub(super) fn of(root: &Group, service: &Group, faults: &mut Faults) -> Arc<[Step]> {
     let given = match (service.words("steps"), root.text("RECOVERY_STEPS")) {
         (Some(words), _) => Some(parse(words.iter().map(String::as_str))),
@@ -42,6 +43,16 @@ pub(super) fn check_all(root: &Group, faults: &mut Faults) {
 
 fn restart_only() -> Arc<[Step]> {
     Arc::new([Step::new(Action::Restart)])
+}
+
+/// Whether somebody has written the steps of a service, or those of all.
+pub(super) fn are_given(root: &Group, service: &Group) -> bool {
+    service.words("steps").is_some() || root.text("RECOVERY_STEPS").is_some()
+}
+
+/// The steps in a cluster: other pods in place of the sick ones, then all of them anew.
+pub(super) fn of_kubernetes() -> Arc<[Step]> {
+    Arc::new([Step::new(Action::Restart), Step::new(Action::Recreate)])
 }
 
 /// Whether a step calls the webhook, which then is no backend.
@@ -76,13 +87,17 @@ fn impossible(action: Action, platform: &PlatformSettings) -> Option<String> {
             Some(format!("the step {word} cannot be done: recovery_backend is none"))
         }
         (Action::Recreate, PlatformSettings::Webhook(_) | PlatformSettings::Command(_)) => Some(format!(
-            "the step {word} cannot be done by a {}: it keeps the old container until the verdict, which only docker can",
-            target(platform).backend.as_str()
+            "the step {word} cannot be done by a {}, only by docker and kubernetes",
+            target(platform, "").backend.as_str()
         )),
         (Action::UpdateConfiguration, PlatformSettings::Webhook(_)) => Some(format!(
-            "the step {word} cannot be done by a webhook: it keeps what was before until the verdict, which docker and command can"
+            "the step {word} cannot be done by a webhook: it keeps what was before until the verdict, which docker, kubernetes and command can"
         )),
         (Action::UpdateConfiguration, PlatformSettings::Docker(DockerSettings { update: None, .. }))
+        | (
+            Action::UpdateConfiguration,
+            PlatformSettings::Kubernetes(KubernetesSettings { update: None, .. }),
+        )
         | (Action::UpdateConfiguration, PlatformSettings::Command(CommandSettings { update: None, .. })) => {
             Some(format!(
                 "the step {word} needs configuration_update of this service, which says what to change"
@@ -90,7 +105,7 @@ fn impossible(action: Action, platform: &PlatformSettings) -> Option<String> {
         }
         (
             Action::Restart | Action::Recreate | Action::UpdateConfiguration | Action::Webhook,
-            PlatformSettings::Docker(_),
+            PlatformSettings::Docker(_) | PlatformSettings::Kubernetes(_),
         )
         | (Action::Restart | Action::Webhook, PlatformSettings::Webhook(_))
         | (Action::Restart | Action::UpdateConfiguration | Action::Webhook, PlatformSettings::Command(_)) => {

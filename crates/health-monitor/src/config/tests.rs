@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::policy::{Mode, ProbeKind, ServicePolicy};
 
 mod backends;
+mod kubernetes;
 mod labels;
 mod notifications;
 mod services;

@@ -1,6 +1,8 @@
 //! What the step `update_configuration` of a service changes.
 
 use shared::config::{Faults, Group};
+use shared::platform::kubernetes::KubernetesUpdate;
+use shared::platform::kubernetes::workload::is_name;
 use shared::platform::{Edit, FileUpdate, PlatformSettings, Update, Variables};
 
 /// The update of a service; none where it has none, or after a fault.
@@ -73,11 +75,31 @@ pub(super) fn attach(service: &Group, update: Update, platform: &mut PlatformSet
     {
         return faults.push(service.fault("configuration_update.file", invalid.to_string()));
     }
+    let group = service.sections.get("configuration_update");
+    let config_map = group.and_then(|group| group.text("config_map"));
+    if let Some(name) = config_map.filter(|name| !is_name(name)) {
+        let reason = format!("{name:?} cannot be the name of a ConfigMap");
+        return faults.push(service.fault("configuration_update.config_map", reason));
+    }
+    if config_map.is_some() && !matches!(platform, PlatformSettings::Kubernetes(_)) {
+        let reason = "names a ConfigMap, which only kubernetes can change";
+        return faults.push(service.fault("configuration_update", reason));
+    }
     match (platform, update) {
         (PlatformSettings::Docker(docker), update) => docker.update = Some(update),
+        (PlatformSettings::Kubernetes(kubernetes), Update::Variables(variables)) => {
+            let config_map = config_map.map(str::to_owned);
+            kubernetes.update = Some(KubernetesUpdate { config_map, variables });
+        }
+        (PlatformSettings::Kubernetes(_), Update::File(_)) => {
+            let reason =
+                "changes a file, which kubernetes cannot; it can have variables and ConfigMaps changed";
+            faults.push(service.fault("configuration_update", reason));
+        }
         (PlatformSettings::Command(command), Update::File(file)) => command.update = Some(file),
         (PlatformSettings::Command(_), Update::Variables(_)) => {
-            let reason = "sets variables, which only docker can; a command can have a file changed";
+            let reason =
+                "sets variables, which only docker and kubernetes can; a command can have a file changed";
             faults.push(service.fault("configuration_update", reason));
         }
         // Whether a step wants it is checked with the steps.

@@ -11,6 +11,7 @@ use super::fleet::{Pause, Storm, Tripped};
 use super::health::Health;
 use super::idempotency::KeyedRequest;
 use super::incident::Incident;
+use super::intent::Intended;
 use super::network::Isolation;
 use super::notification::Notification;
 use super::notification::alarm::Alarm;
@@ -97,6 +98,13 @@ pub enum Fact {
         /// What stands stopped; null when nothing does any more.
         stop: Option<OperatorStop>,
     },
+    /// The platform tells that somebody wants a service as it is, or no longer does.
+    Intent {
+        /// Which service.
+        service: ServiceName,
+        /// What for; null when it is over.
+        intended: Option<Intended>,
+    },
     /// A person holds healing back.
     Pause(Pause),
     /// A person lets healing go on.
@@ -131,7 +139,8 @@ impl Fact {
             | Self::ServiceStable { service }
             | Self::ServiceWatched { service, .. }
             | Self::Flapping { service, .. }
-            | Self::OperatorStop { service, .. } => Some(service),
+            | Self::OperatorStop { service, .. }
+            | Self::Intent { service, .. } => Some(service),
             Self::Incident(incident) => Some(&incident.service),
             Self::Evidence(evidence) => Some(&evidence.service),
             Self::Recovery(recovery) => Some(&recovery.service),

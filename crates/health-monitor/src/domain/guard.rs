@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::order::Backend;
+use shared::order::{Backend, Intent};
 
 use super::attempts::ATTEMPTS_WITHIN;
 use super::fleet::Tripped;
+use super::intent::Intended;
 use super::operator_stop::OperatorStop;
 use super::policy::{Mode, ServicePolicy};
 use super::recovery::{Guard, Recovery};
@@ -85,6 +86,7 @@ pub fn automatic(situation: &Situation<'_>) -> Result<(), Refusal> {
     instability(service, now)?;
     company.intent(service, now)?;
     operator_stop(policy, service)?;
+    intended(policy, service.intent.as_ref(), now)?;
     company.dependency(now)?;
     match policy.mode {
         Mode::Observe => Err(mode(policy)),
@@ -120,7 +122,7 @@ fn backend(policy: &ServicePolicy) -> Result<(), Refusal> {
         Backend::Docker | Backend::Kubernetes | Backend::Webhook | Backend::Command => Ok(()),
         Backend::None => {
             let reason = format!(
-                "no recovery backend reaches {}: set RECOVERY_BACKEND, or recovery_backend of this service, to docker, webhook or command",
+                "no recovery backend reaches {}: set RECOVERY_BACKEND, or recovery_backend of this service, to docker, kubernetes, webhook or command",
                 policy.name
             );
             Err(Refusal::by(GuardInputs::Backend { error: None }, reason))
@@ -198,6 +200,28 @@ fn operator_stop(policy: &ServicePolicy, service: &Service) -> Result<(), Refusa
     );
     let (stopped_at, containers) = (*stopped_at, containers.clone());
     Err(Refusal::by(GuardInputs::OperatorStop { stopped_at, containers }, reason))
+}
+
+/// What the platform is told to keep as it is stays so.
+pub fn intended(policy: &ServicePolicy, intended: Option<&Intended>, now: Timestamp) -> Result<(), Refusal> {
+    let Some(known) = intended.filter(|known| known.holds(now)) else { return Ok(()) };
+    let (target, until) = (&policy.target.name, known.until());
+    let why = match (&known.intent, until) {
+        (Intent::RollingOut { .. }, Some(until)) => {
+            format!("a rollout of {target} is on its way, which has until {until}")
+        }
+        (Intent::ScaledToZero, _) => {
+            format!("{target} is scaled to 0 replicas, so nothing of it is to run: scale it up")
+        }
+        (Intent::Paused | Intent::RollingOut { .. }, _) => {
+            format!("the rollouts of {target} are paused: kubectl rollout resume ends it")
+        }
+    };
+    let reason =
+        format!("{why}; POST /trigger-heal/{}?force=true&reason=… heals it nevertheless", policy.name);
+    let inputs = GuardInputs::Intent { intent: known.intent.clone(), since: known.since, until };
+    let refusal = Refusal::by(inputs, reason);
+    Err(until.map_or(refusal.clone(), |until| refusal.until(until)))
 }
 
 /// The refusal of a failure that a restart does not mend.

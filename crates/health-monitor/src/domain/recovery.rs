@@ -125,6 +125,8 @@ pub enum Guard {
     Maintenance,
     /// Somebody had it stopped, and that is respected.
     OperatorStop,
+    /// The platform says that it is to be as it is: a rollout is on its way, or nothing of it is to run.
+    Intent,
     /// A service that it needs is down.
     Dependency,
     /// The instance was changed by somebody else and is still starting.
@@ -137,7 +139,7 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard, for what is listed or counted by guard.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Observing,
         Self::Configuration,
         Self::OwnFault,
@@ -152,6 +154,7 @@ impl Guard {
         Self::Paused,
         Self::Maintenance,
         Self::OperatorStop,
+        Self::Intent,
         Self::Dependency,
         Self::StartPeriod,
         Self::Mode,
@@ -175,6 +178,7 @@ impl Guard {
             Self::Paused => "paused",
             Self::Maintenance => "maintenance",
             Self::OperatorStop => "operator_stop",
+            Self::Intent => "intent",
             Self::Dependency => "dependency",
             Self::StartPeriod => "start_period",
             Self::Mode => "mode",
@@ -190,6 +194,7 @@ impl Guard {
             | Self::Budget
             | Self::Paused
             | Self::Maintenance
+            | Self::Intent
             | Self::Dependency => true,
             Self::Observing
             | Self::Configuration

@@ -34,6 +34,7 @@ impl Service {
         self.health = Health::default();
         self.flapping = None;
         self.operator_stop = None;
+        self.intent = None;
         self.refusal = None;
     }
 }

@@ -18,6 +18,7 @@ use super::fleet::{Fleet, Pause};
 use super::health::{Health, HealthState};
 use super::idempotency::Keys;
 use super::incident::Incident;
+use super::intent::Intended;
 use super::notification::outbox::Notifications;
 use super::operator_stop::OperatorStop;
 use super::pages::PagedMap;
@@ -94,6 +95,9 @@ pub struct Service {
     /// Somebody else than us had containers of it stopped.
     #[serde(default)]
     pub operator_stop: Option<OperatorStop>,
+    /// Somebody wants it as it is, as the platform tells while it is in trouble.
+    #[serde(default)]
+    pub intent: Option<Intended>,
     /// A person holds its healing back.
     #[serde(default)]
     pub pause: Option<Pause>,
@@ -145,6 +149,7 @@ impl State {
             Fact::OperatorStop { service, stop } => {
                 self.service_mut(service).operator_stop.clone_from(stop);
             }
+            Fact::Intent { service, intended } => self.service_mut(service).intent.clone_from(intended),
             Fact::Reconfigured(_) => self.notifications_mut().begin_anew(),
             Fact::ServiceWatched { service, is_watched } => self.set_watched(service, *is_watched),
             Fact::OwnNetwork(isolation) => {
@@ -191,6 +196,7 @@ impl State {
             service.availability.recover(incident);
             service.incident = None;
             service.refusal = None;
+            service.intent = None;
             remember(Arc::make_mut(&mut self.incidents), Arc::new(incident.clone()));
         }
     }

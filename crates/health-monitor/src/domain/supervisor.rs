@@ -6,6 +6,7 @@ mod deliver;
 mod dispatch;
 mod event;
 mod heal;
+mod intend;
 mod listen;
 mod notify;
 mod observe;
@@ -78,6 +79,10 @@ struct Watch {
     timer: Option<Timestamp>,
     /// When its instance was last asked for while it is under verification.
     inspected_at: Option<Timestamp>,
+    /// What the platform last told of it then.
+    detail: Option<String>,
+    /// When it was last looked whether somebody wants it as it is.
+    intent_asked_at: Option<Timestamp>,
     /// The look at what there is of its order, when nobody knows how far that came.
     look: Option<Look>,
     /// Its last heartbeat, if it posts them.
@@ -192,6 +197,7 @@ impl Supervisor {
 
     fn settle(&mut self, service: usize, now: Timestamp, decided: &mut Decided) {
         self.verify(service, now, decided);
+        self.look_for_intent(service, now, decided);
         self.heal(service, now, decided);
         self.stabilise(service, now, decided);
         self.rearm(service, now);
@@ -332,6 +338,7 @@ impl Decider for Supervisor {
             Work::Probe { .. }
             | Work::Preflight { .. }
             | Work::Inspect { .. }
+            | Work::Look { .. }
             | Work::Examine(_)
             | Work::Consult { .. }
             | Work::Renew { .. } => false,

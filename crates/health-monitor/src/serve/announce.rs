@@ -56,10 +56,12 @@ pub(super) fn checks(
     let journal = engine.journal();
     let cursor = journal.cursor;
     let mut checks = vec![Check::of_journal(journal)];
-    if let Some(docker) = reachability.docker() {
-        let ok = docker.is_ok();
-        let detail = Some(docker.unwrap_or_else(|reason| reason));
-        checks.push(Check { name: "docker", ok, is_required: false, detail });
+    for (name, found) in [("docker", reachability.docker()), ("kubernetes", reachability.kubernetes())] {
+        if let Some(found) = found {
+            let ok = found.is_ok();
+            let detail = Some(found.unwrap_or_else(|reason| reason));
+            checks.push(Check { name, ok, is_required: false, detail });
+        }
     }
     checks.extend(leadership.readiness());
     checks.push(reload.check());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::order::ServiceName;
 use shared::platform::{ContainerEvent, PlatformSettings};
 
+use super::pods::Clustered;
 use crate::config::{Config, ENABLING};
 use crate::domain::policy::ProbeKind;
 use crate::domain::supervisor::Event;
@@ -20,6 +21,8 @@ pub(super) struct Hints {
     heeds_labels: bool,
     /// Whether some service is left alone once somebody has stopped it.
     respects_stops: bool,
+    /// Whose pods are watched, in a cluster.
+    clustered: Clustered,
 }
 
 impl Hints {
@@ -43,7 +46,13 @@ impl Hints {
             services.entry(container.clone()).or_default().push(policy.name.clone());
         }
         let (host, heeds_labels) = (config.docker_host.clone(), config.docker_labels);
-        Self { host, project, services, heeds_labels, respects_stops }
+        let clustered = Clustered::new(config);
+        Self { host, project, services, heeds_labels, respects_stops, clustered }
+    }
+
+    /// The services in a cluster.
+    pub(super) fn clustered(&self) -> &Clustered {
+        &self.clustered
     }
 
     /// The engine that is listened to, if there is anything to hear.
@@ -125,7 +134,9 @@ mod tests {
     fn check(events: &[(&str, &str, i64)], heard: i64, meant: &[&str]) {
         let name = |name| ServiceName::new(name).unwrap();
         let services = ["web", "db"].map(|one| (one.to_owned(), vec![name(one)])).into();
-        let hints = Hints { host: None, project: None, services, heeds_labels: false, respects_stops: false };
+        let clustered = Clustered::default();
+        let (host, project) = (None, None);
+        let hints = Hints { host, project, services, heeds_labels: false, respects_stops: false, clustered };
         let events: Vec<_> = events.iter().map(|(action, name, at)| event(action, name, *at)).collect();
         let told = hints.meaning(&events, heard * 1_000_000_000).into_iter().map(|event| {
             if let Event::Stopped { container, .. } = event {

@@ -6,6 +6,7 @@ use crate::domain::fact::{Fact, ServiceError};
 use crate::domain::fleet::Storm;
 use crate::domain::health::HealthState;
 use crate::domain::incident::Incident;
+use crate::domain::intent::Intended;
 use crate::domain::network::Isolation;
 use crate::domain::notification::alarm::Alarm;
 use crate::domain::notification::{Notification, NotificationStatus};
@@ -47,13 +48,9 @@ pub(super) fn fact(fact: &Fact) {
         }
         Fact::Flapping { service, flapping: None } => tracing::info!(%service, "service is steady again"),
         Fact::OperatorStop { service, stop } => operator_stop(service, stop.as_ref()),
+        Fact::Intent { service, intended } => self::intended(service, intended.as_ref()),
         Fact::Reconfigured(change) => reconfigured(change),
-        Fact::ServiceWatched { service, is_watched: true } => {
-            tracing::info!(%service, "service is watched again")
-        }
-        Fact::ServiceWatched { service, is_watched: false } => {
-            tracing::info!(%service, "service is no longer watched");
-        }
+        Fact::ServiceWatched { service, is_watched } => watched(service, *is_watched),
         Fact::OwnNetwork(isolation) => own_network(isolation),
         Fact::Storm(storm) => self::storm(storm),
         Fact::BudgetTripped(tripped) => {
@@ -74,6 +71,23 @@ pub(super) fn fact(fact: &Fact) {
         }
         Fact::Alarm(alarm) => self::alarm(alarm),
         Fact::Notification(notification) => self::notification(notification),
+    }
+}
+
+fn watched(service: &ServiceName, is_watched: bool) {
+    if is_watched {
+        tracing::info!(%service, "service is watched again");
+    } else {
+        tracing::info!(%service, "service is no longer watched");
+    }
+}
+
+fn intended(service: &ServiceName, intended: Option<&Intended>) {
+    match intended {
+        Some(Intended { intent, .. }) => {
+            tracing::warn!(%service, ?intent, "the platform says that it is to be as it is");
+        }
+        None => tracing::info!(%service, "the platform no longer says that it is to be as it is"),
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) async fn write(means: &DockerMeans, order: &Order) -> Written {
 
 fn written(performed: Performed) -> Written {
     match performed {
-        Performed::Accepted => Written::Done,
+        Performed::Accepted | Performed::AcceptedAs { .. } => Written::Done,
         Performed::NotRun { reason } => Written::NotRun(reason),
         Performed::Failed { reason } => Written::Failed(reason),
         Performed::Unknown { reason } => Written::Unknown(reason),
@@ -125,7 +125,9 @@ async fn back_anew(docker: &Docker, order: &Order) -> Written {
         Ok(Pieces::Untouched | Pieces::Complete) => Performed::Accepted,
     };
     let performed = match performed {
-        Performed::Accepted => docker.recreate(id, &variables(&order.changes)).await,
+        Performed::Accepted | Performed::AcceptedAs { .. } => {
+            docker.recreate(id, &variables(&order.changes)).await
+        }
         failed @ (Performed::NotRun { .. }
         | Performed::Failed { .. }
         | Performed::Unknown { .. }

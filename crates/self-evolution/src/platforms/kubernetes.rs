@@ -271,7 +271,7 @@ fn stopped(failure: Failure) -> Stopped {
         return Stopped::ChangedMeanwhile;
     }
     Stopped::At(match failure.of_order() {
-        Performed::Accepted => Written::Done,
+        Performed::Accepted | Performed::AcceptedAs { .. } => Written::Done,
         Performed::NotRun { reason } => Written::NotRun(reason),
         Performed::Failed { reason } => Written::Failed(reason),
         Performed::Unknown { reason } => Written::Unknown(reason),

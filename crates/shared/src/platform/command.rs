@@ -144,6 +144,7 @@ fn observed(stdout: &[u8]) -> Result<Observed, String> {
         running: Some(running),
         started_at: None,
         detail: None,
+        ..Observed::default()
     })
 }
 

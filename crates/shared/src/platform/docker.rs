@@ -232,6 +232,7 @@ fn of_several(restarted: usize, all: usize, one: Performed) -> Performed {
         }
         Performed::Unknown { reason } if restarted > 0 => Performed::Unknown { reason: partly(reason) },
         Performed::Accepted
+        | Performed::AcceptedAs { .. }
         | Performed::NotRun { .. }
         | Performed::Failed { .. }
         | Performed::Unknown { .. }

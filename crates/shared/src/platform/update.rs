@@ -24,7 +24,7 @@ impl Platform {
         match self {
             Self::Docker(Docker { update: Some(Update::File(file)), .. })
             | Self::Command(Command { update: Some(file), .. }) => Some(file),
-            Self::Docker(_) | Self::Command(_) | Self::Webhook(_) | Self::None => None,
+            Self::Docker(_) | Self::Kubernetes(_) | Self::Command(_) | Self::Webhook(_) | Self::None => None,
         }
     }
 
@@ -76,6 +76,7 @@ pub(super) fn begun(one: Performed) -> Performed {
     match one {
         Performed::NotRun { reason } => Performed::Failed { reason },
         Performed::Accepted
+        | Performed::AcceptedAs { .. }
         | Performed::Failed { .. }
         | Performed::Unknown { .. }
         | Performed::Superseded { .. } => one,

@@ -30,12 +30,17 @@ pub(super) const RECOVERY_COMMAND: Section = Section {
 
 const CONFIGURATION_UPDATE: Section = Section {
     key: "configuration_update",
-    doc: "What the step update_configuration changes: variables of the container, or a file",
+    doc: "What the step update_configuration changes: variables of the container, keys of a ConfigMap, or a file",
     chapters: &[Chapter {
         heading: "Configuration update",
         settings: &[
-            Setting::new("set", Kind::Words, "Variables to set, NAME=value each").secret(),
-            Setting::new("remove", Kind::Words, "Names of variables to remove"),
+            Setting::new("set", Kind::Words, "Variables or keys to set, NAME=value each").secret(),
+            Setting::new("remove", Kind::Words, "Names of variables or keys to remove"),
+            Setting::new(
+                "config_map",
+                Kind::Text,
+                "ConfigMap whose keys are changed, in the namespace of the workload; without one, variables are",
+            ),
             Setting::new(
                 "file",
                 Kind::Text,
@@ -160,6 +165,12 @@ const SERVICE_RECOVERY: Chapter = Chapter {
         Setting::new("recovery_backend", BACKEND, "How it is restarted").inherits("RECOVERY_BACKEND"),
         Setting::new("container", Kind::Text, "Compose service or container name")
             .or_derived("the name of the service"),
+        Setting::new(
+            "workload",
+            Kind::Text,
+            "Its workload in Kubernetes: deployment/web, or with the namespace shop/deployment/web",
+        )
+        .or_derived("the one that its address leads to"),
         Setting::new(
             "stop_timeout",
             Kind::Seconds { min: 0.0, max: 3_600.0 },

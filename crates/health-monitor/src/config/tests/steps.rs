@@ -106,7 +106,7 @@ fn an_update_changes_variables_or_a_file_and_says_how() {
         assert!(!faults.contains("hunter2"), "{faults}");
     }
     let command = update_fault("recovery_command: {restart: [x]}", "{set: [A=1]}");
-    assert!(command.contains("only docker can"), "{command}");
+    assert!(command.contains("only docker and kubernetes can"), "{command}");
     let unsaid = faults(&of_web("[update_configuration]"), &[]);
     assert!(unsaid.contains("needs configuration_update of this service"), "{unsaid}");
 }

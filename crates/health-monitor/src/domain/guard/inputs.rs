@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared::clock::Timestamp;
-use shared::order::{OrderId, ServiceName};
+use shared::order::{Intent, OrderId, ServiceName};
 
 use super::super::health::HealthState;
 use super::super::network::Witness;
@@ -116,6 +116,17 @@ pub enum GuardInputs {
         stopped_at: Timestamp,
         /// The containers that stand stopped.
         containers: Vec<String>,
+    },
+    /// The platform says that it is to be as it is.
+    Intent {
+        /// What for.
+        intent: Intent,
+        /// Since when we know it.
+        #[schema(value_type = String, format = DateTime)]
+        since: Timestamp,
+        /// Until when a rollout is given time; null for what somebody has to end.
+        #[schema(value_type = Option<String>, format = DateTime)]
+        until: Option<Timestamp>,
     },
     /// A service that it needs is down, or has just come back.
     Dependency {
@@ -235,6 +246,7 @@ impl GuardInputs {
             Self::Paused(_) => Guard::Paused,
             Self::Maintenance(_) => Guard::Maintenance,
             Self::OperatorStop { .. } => Guard::OperatorStop,
+            Self::Intent { .. } => Guard::Intent,
             Self::Dependency { .. } => Guard::Dependency,
             Self::StartPeriod { .. } => Guard::StartPeriod,
             Self::Mode { .. } => Guard::Mode,

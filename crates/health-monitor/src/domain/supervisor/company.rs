@@ -207,6 +207,7 @@ impl Supervisor {
             | Fact::BudgetTripped(_)
             | Fact::Flapping { .. }
             | Fact::OperatorStop { .. }
+            | Fact::Intent { .. }
             | Fact::Pause(_)
             | Fact::Resumed { .. }
             | Fact::GuardReset { .. }
@@ -287,6 +288,7 @@ fn frees_everybody(fact: &Fact) -> bool {
         | Fact::BudgetTripped(_)
         | Fact::Flapping { .. }
         | Fact::OperatorStop { .. }
+        | Fact::Intent { .. }
         | Fact::Pause(_)
         | Fact::Alarm(_)
         | Fact::Notification(_) => false,

@@ -198,6 +198,7 @@ impl Supervisor {
                 (verdict, "what it replaced was removed".to_owned())
             }
             Performed::Accepted => (verdict, "what was there before was put back".to_owned()),
+            Performed::AcceptedAs { how } => (verdict, how),
             Performed::Superseded { reason } => (Outcome::Superseded, reason),
             Performed::NotRun { reason } => {
                 let conclusion_tries = recovery.conclusion_tries.min(MOST_UNREACHED);

@@ -34,6 +34,7 @@ impl Supervisor {
             Event::Inspected { recovery_id, observed, .. } => {
                 self.inspected(service, recovery_id, observed, now, decided);
             }
+            Event::Looked { observed, .. } => self.looked(service, observed, now, decided),
             Event::Requested { force, key, observed, seen, .. } => {
                 let seen = (observed, seen);
                 let answer = self.requested_under(key, service, force.as_ref(), seen, now, decided);
@@ -73,6 +74,7 @@ impl Supervisor {
             | Event::Performed { .. }
             | Event::Examined { .. }
             | Event::Inspected { .. }
+            | Event::Looked { .. }
             | Event::Requested { .. } => {}
         }
     }

@@ -114,6 +114,13 @@ pub enum Event {
         /// What it sees.
         observed: Result<Observed, Unreachable>,
     },
+    /// The platform was asked whether somebody wants the service as it is.
+    Looked {
+        /// Which service.
+        service: ServiceName,
+        /// What it sees.
+        observed: Result<Observed, Unreachable>,
+    },
     /// Somebody asks for a recovery.
     Requested {
         /// Which service.
@@ -244,6 +251,7 @@ impl Event {
             | Self::Performed { service, .. }
             | Self::Examined { service, .. }
             | Self::Inspected { service, .. }
+            | Self::Looked { service, .. }
             | Self::Requested { service, .. } => Some(service),
             Self::Paused { service, .. } | Self::Resumed { service } | Self::Reset { service, .. } => {
                 service.as_ref()
@@ -332,6 +340,11 @@ pub enum Work {
         service: ServiceName,
         /// For which recovery.
         recovery_id: OrderId,
+    },
+    /// Ask the platform whether somebody wants the service as it is; comes back as [`Event::Looked`].
+    Look {
+        /// Which service.
+        service: ServiceName,
     },
     /// Send a message to people; comes back as [`Event::Notified`].
     Notify(Box<Notification>),

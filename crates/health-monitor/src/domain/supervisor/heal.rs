@@ -112,6 +112,9 @@ impl Supervisor {
         now: Timestamp,
         decided: &mut Decided,
     ) {
+        if let Ok(observed) = &observed {
+            self.see_intent(service, observed, now, decided);
+        }
         // While the last look was under way the others may have changed.
         let state = self.service(service);
         if let Err(refusal) = guard::automatic(&self.situation(service, &state, now)) {

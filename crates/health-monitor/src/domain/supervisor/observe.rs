@@ -41,6 +41,7 @@ impl Supervisor {
     /// stays as it is: its failures would otherwise add up within a second, and leave it no time to come back by
     /// itself. While an action is verified, failures do not count, and a start is the very thing that is waited for.
     pub(super) fn hinted(&mut self, service: usize, now: Timestamp) {
+        self.look_for_intent_soon(service, now);
         let state = self.service(service);
         if state.health.failures == 0 || state.recovery.is_some() {
             self.schedule.hint(service, now);

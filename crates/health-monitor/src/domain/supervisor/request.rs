@@ -8,6 +8,7 @@ use super::super::fact::Fact;
 use super::super::guard::{self, Refusal};
 use super::super::idempotency::{IdempotencyKey, KeyedRequest, Known};
 use super::super::incident::{Cause, Incident};
+use super::super::intent::Intended;
 use super::super::recovery::{Guard, Trigger};
 use super::super::state::Service;
 use super::verify::joined;
@@ -80,7 +81,12 @@ impl Supervisor {
         }
         let reason = force.map(|force| &*force.reason);
         guard::manual(&self.situation(service, state, now), reason)?;
-        observed.map_err(|Unreachable { reason }| guard::unreachable(reason))
+        let observed = observed.map_err(|Unreachable { reason }| guard::unreachable(reason))?;
+        if force.is_none() {
+            let intended = Intended::seen(state.intent.as_ref(), observed.intent.as_ref(), now);
+            guard::intended(self.policy_of(service), intended.as_ref(), now)?;
+        }
+        Ok(observed)
     }
 
     /// Records that the request was refused and by what. What the daemon does by itself is not changed by it.

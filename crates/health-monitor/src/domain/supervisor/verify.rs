@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::clock::Timestamp;
-use shared::order::{FileChange, Observed, OrderId, Performed, Unreachable};
+use shared::order::{Backend, FileChange, Observed, OrderId, Performed, Unreachable};
 
 use super::super::fact::Fact;
 use super::super::health::HealthState;
@@ -15,6 +15,8 @@ use super::{Decided, Supervisor, Work};
 
 /// Pause between two questions to the platform for the instance, while it has not changed.
 const INSPECT_EVERY: Duration = Duration::from_secs(1);
+/// Where that pause ends that grows.
+const INSPECT_SELDOM: Duration = Duration::from_secs(10);
 /// A phase whose result never came is given up after this many times its limit, and a minute. Containers of one
 /// service are restarted in turn, each within the limit.
 const LOST_AFTER: u32 = 10;
@@ -42,6 +44,12 @@ impl Supervisor {
             Performed::Accepted => {
                 self.started_by_us(service, &recovery, now, decided);
                 let accepted = Recovery { accepted_at: Some(now), ..recovery };
+                self.start_verifying(service, accepted, now, now, decided);
+            }
+            Performed::AcceptedAs { how } => {
+                self.started_by_us(service, &recovery, now, decided);
+                let reason = Some(joined(&recovery, &how));
+                let accepted = Recovery { accepted_at: Some(now), reason, ..recovery };
                 self.start_verifying(service, accepted, now, now, decided);
             }
             Performed::Unknown { reason } if recovery.action.keeps_previous() => {
@@ -87,7 +95,7 @@ impl Supervisor {
     ) {
         let verify_until = Some(at_least_until.max(now) + self.verification(service, recovery.step));
         let verifying = Recovery { phase: Phase::Verifying, verify_until, ..recovery };
-        self.watches[service].inspected_at = None;
+        (self.watches[service].inspected_at, self.watches[service].detail) = (None, None);
         self.record(Fact::Recovery(Box::new(verifying)), now, decided);
         let interval = self.interval(service);
         self.schedule.hasten(service, now, interval);
@@ -120,9 +128,12 @@ impl Supervisor {
         let Some(recovery) = self.under_way(service, recovery_id, Phase::Verifying) else { return };
         // An instance that cannot be seen is asked for again until the verification ends.
         let Ok(observed) = observed else { return };
-        let has_changed = observed.identity.is_some() && observed.identity != recovery.instance_before;
-        if has_changed && recovery.instance_changed_at.is_none() {
+        self.watches[service].detail.clone_from(&observed.detail);
+        let is_another = observed.identity.is_some() && observed.identity != recovery.instance_before;
+        if is_another && recovery.instance_changed_at.is_none() {
             self.see_instance(service, &observed, true, now, decided);
+        }
+        if is_another && !observed.in_transition && recovery.instance_changed_at.is_none() {
             let changed =
                 Recovery { instance_changed_at: Some(now), instance_after: observed.identity, ..recovery };
             self.record(Fact::Recovery(Box::new(changed)), now, decided);
@@ -161,15 +172,29 @@ impl Supervisor {
             self.prove(service, recovery, now, decided);
         } else if is_over {
             let (outcome, reason) = without_proof(&recovery, state.health.passes > 0);
-            self.conclude(service, recovery, outcome, reason, now, decided);
+            let seen = self.watches[service].detail.take().filter(|_| recovery.instance_changed_at.is_none());
+            let reason =
+                seen.map_or_else(|| reason.to_owned(), |seen| format!("{reason}; last seen: {seen}"));
+            self.conclude(service, recovery, outcome, &reason, now, decided);
         } else if recovery.tells_instances
             && recovery.instance_changed_at.is_none()
-            && self.watches[service].inspected_at.is_none_or(|at| now >= at + INSPECT_EVERY)
+            && self.inspect_due(service, &recovery).is_none_or(|due| now >= due)
         {
             self.watches[service].inspected_at = Some(now);
             let (service, recovery_id) = (recovery.service, recovery.recovery_id);
             decided.work.push(Work::Inspect { service, recovery_id });
         }
+    }
+
+    /// When the platform is asked again for the instance; none for at once. An API server serves many others, and is
+    /// asked the more seldom the longer it takes.
+    fn inspect_due(&self, service: usize, recovery: &Recovery) -> Option<Timestamp> {
+        let at = self.watches[service].inspected_at?;
+        let pause = match recovery.target.backend {
+            Backend::Kubernetes => (at.since(recovery.started_at) / 10).clamp(INSPECT_EVERY, INSPECT_SELDOM),
+            Backend::Docker | Backend::Webhook | Backend::Command | Backend::None => INSPECT_EVERY,
+        };
+        Some(at + pause)
     }
 
     fn prove(&mut self, service: usize, recovery: Recovery, now: Timestamp, decided: &mut Decided) {
@@ -238,7 +263,7 @@ impl Supervisor {
             }
             Phase::Concluding => recovery.conclude_at,
             Phase::Verifying if recovery.tells_instances && recovery.instance_changed_at.is_none() => {
-                let inspect = self.watches[service].inspected_at.map_or(now, |at| at + INSPECT_EVERY);
+                let inspect = self.inspect_due(service, recovery).unwrap_or(now);
                 recovery.verify_until.map(|until| until.min(inspect))
             }
             Phase::Verifying => recovery.verify_until,
@@ -247,7 +272,8 @@ impl Supervisor {
         let is_waiting = state.recovery.is_none() && state.incident.is_some();
         let hold = held_until(state).filter(|_| is_waiting);
         let stable = stable_at(state, policy.stable_for);
-        recovery.into_iter().chain(hold.filter(|until| *until > now)).chain(stable).min()
+        let look = self.intent_due(service, now);
+        recovery.into_iter().chain(look).chain(hold.filter(|until| *until > now)).chain(stable).min()
     }
 }
 

@@ -35,6 +35,7 @@ async fn inspect(argv: &[&str]) -> Result<Observed, Unreachable> {
 fn reason(outcome: Performed) -> String {
     match outcome {
         Performed::Accepted => "accepted".into(),
+        Performed::AcceptedAs { how } => format!("accepted: {how}"),
         Performed::NotRun { reason } => format!("not run: {reason}"),
         Performed::Failed { reason } => format!("failed: {reason}"),
         Performed::Unknown { reason } => format!("unknown: {reason}"),

@@ -140,6 +140,7 @@ mod tests {
         let address = Address::parse(None).unwrap();
         let (kind, reason) = match Failure::from(error).of_order("restart container web", &address) {
             Performed::Accepted => ("accepted", String::new()),
+            Performed::AcceptedAs { how } => ("accepted", how),
             Performed::NotRun { reason } => ("not run", reason),
             Performed::Failed { reason } => ("failed", reason),
             Performed::Unknown { reason } => ("unknown", reason),

@@ -83,6 +83,7 @@ pub(super) fn observed(instances: &[Instance]) -> Observed {
         running: Some(running),
         started_at: if running { instances.iter().filter_map(Instance::started_at).max() } else { None },
         detail: Some(detail),
+        ..Observed::default()
     }
 }
 

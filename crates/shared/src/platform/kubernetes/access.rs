@@ -202,6 +202,13 @@ impl Access {
     }
 }
 
+/// Where the way to the API server is written.
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source())
+    }
+}
+
 /// Leaves out whatever could be a secret.
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -224,7 +231,11 @@ impl Eq for Access {}
 
 async fn of_kubeconfig(path: &Path) -> Result<Config, String> {
     let told = |error: kube::config::KubeconfigError| error.to_string();
-    let kubeconfig = Kubeconfig::read_from(path).map_err(told)?;
+    // Like that of `kubectl`, it may be several files, the first of which is the strongest.
+    let mut kubeconfig = Kubeconfig::default();
+    for path in std::env::split_paths(path) {
+        kubeconfig = kubeconfig.merge(Kubeconfig::read_from(path).map_err(told)?).map_err(told)?;
+    }
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(told)
 }
 

@@ -28,24 +28,38 @@ pub struct Wanted {
     pub host: Option<String>,
 }
 
+/// A workload, and how certain it is.
+pub(super) enum Found {
+    /// Named, or owner of the pods that the address leads to.
+    Certain(Workload),
+    /// Called like the service, for want of anything better.
+    Guessed(Workload),
+}
+
 impl Wanted {
     /// Finds the workload: the one that is set; else what the Kubernetes Service of the address names by its annotation or
     /// owns by its selector; else the Deployment that is called like the service. The error names what there is to choose
     /// from, or what to set.
     pub async fn locate(&self, access: &Access) -> Result<Workload, Unreachable> {
+        match self.find(access).await? {
+            Found::Certain(workload) | Found::Guessed(workload) => Ok(workload),
+        }
+    }
+
+    pub(super) async fn find(&self, access: &Access) -> Result<Found, Unreachable> {
         let own = access.namespace().await?;
         if let Some(text) = &self.workload {
-            return parse(text, &own);
+            return parse(text, &own).map(Found::Certain);
         }
         let Some((name, namespace)) = self.host.as_deref().and_then(|host| service_of(host, &own)) else {
-            return Ok(by_name(&self.service, &own));
+            return Ok(Found::Guessed(by_name(&self.service, &own)));
         };
         let tried = format!("find the workload of {}: get the Service {name} in {namespace}", self.service);
         let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
         match access.get::<Service>(&tried, &path).await {
             Ok(service) => self.of_service(access, &service, &name, &namespace).await,
             // A host outside of the cluster may be called like that too.
-            Err(failure) if failure.is_not_found() => Ok(by_name(&self.service, &own)),
+            Err(failure) if failure.is_not_found() => Ok(Found::Guessed(by_name(&self.service, &own))),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -56,10 +70,10 @@ impl Wanted {
         service: &Service,
         name: &str,
         namespace: &str,
-    ) -> Result<Workload, Unreachable> {
+    ) -> Result<Found, Unreachable> {
         let annotations = service.metadata.annotations.as_ref();
         if let Some(text) = annotations.and_then(|annotations| annotations.get(WORKLOAD_ANNOTATION)) {
-            return parse(text, namespace);
+            return parse(text, namespace).map(Found::Certain);
         }
         let selector = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
         if selector.is_empty() {
@@ -72,8 +86,8 @@ impl Wanted {
         }
         let owners = owners(access, &selector, namespace).await?;
         match owners.iter().collect::<Vec<_>>().as_slice() {
-            [only] => Ok((*only).clone()),
-            [] => Ok(by_name(name, namespace)),
+            [only] => Ok(Found::Certain((*only).clone())),
+            [] => Ok(Found::Guessed(by_name(name, namespace))),
             several => {
                 let several: Vec<String> = several.iter().map(|one| one.to_string()).collect();
                 let reason = format!(

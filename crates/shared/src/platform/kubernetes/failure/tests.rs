@@ -10,6 +10,7 @@ fn of(status: Status) -> (&'static str, String) {
     let fault = Fault::of_status(&status);
     match Failure::new("evict pod web-1 in shop", "https://10.96.0.1", fault).of_order() {
         Performed::Accepted => ("accepted", String::new()),
+        Performed::AcceptedAs { how } => ("accepted", how),
         Performed::NotRun { reason } => ("not run", reason),
         Performed::Failed { reason } => ("failed", reason),
         Performed::Unknown { reason } => ("unknown", reason),
