@@ -16,7 +16,6 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kube::Client;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
@@ -32,7 +31,7 @@ use crate::http::probes::Check;
 use crate::journal::{JournalError, Writer};
 
 pub use holding::Candidacy;
-use holding::{Holding, Standing, with_causes};
+use holding::{Holding, Standing};
 use lease::{Leader, RENEW_DEADLINE, RETRY};
 use standby::Standby;
 
@@ -264,7 +263,8 @@ pub(crate) async fn lead(
         let leadership = Leadership::alone();
         return Ok(Some(Tenure { leadership, has_stood_by: false, stops: Some(stops), work: None }));
     };
-    let client = Client::try_default().await.map_err(|error| LeadershipError::NoWay(with_causes(&error)))?;
+    let client = candidacy.api_server.client("stand for election").await;
+    let client = client.map_err(|failure| LeadershipError::NoWay(failure.to_string()))?;
     let Candidacy { lease: name, identity, directory, .. } = candidacy.clone();
     let namespace = client.default_namespace();
     tracing::info!(lease = candidacy.lease, namespace, identity, "asking who leads");

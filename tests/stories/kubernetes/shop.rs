@@ -84,20 +84,37 @@ subjects: [{{kind: ServiceAccount, name: healer, namespace: shop}}]
 
     /// A daemon that watches these services, with settings of their own, and that is this account in the cluster.
     pub(super) async fn daemon(&self, settings: &str, services: &[(&str, &str)]) -> Daemon {
+        Daemon::start_with(&self.configuration(settings, services), &[]).await
+    }
+
+    /// One of several such daemons on the same journal.
+    pub(super) async fn instance(&self, name: &str, data: &str, services: &[(&str, &str)]) -> Daemon {
+        let kubeconfig = self.cluster.kubeconfig_of("healer", "shop").display().to_string();
+        let variables = [
+            ("LEADER_ELECTION", "true"),
+            ("POD_NAME", name),
+            ("DATA_DIR", data),
+            ("KUBECONFIG", &kubeconfig),
+        ];
+        Daemon::start_with(&self.configuration("", services), &variables).await
+    }
+
+    fn configuration(&self, settings: &str, services: &[(&str, &str)]) -> String {
         let kubeconfig = self.cluster.kubeconfig_of("healer", "shop");
         let of = |(name, own): &(&str, &str)| {
             format!("  {name}: {{url: 'http://{}', path: /{name}{own}}}\n", self.services)
         };
         let services: String = services.iter().map(of).collect();
         let kubeconfig = kubeconfig.display();
-        let configuration = format!("{QUICK}kubeconfig: {kubeconfig}\n{settings}services:\n{services}");
-        Daemon::start_with(&configuration, &[]).await
+        format!("{QUICK}kubeconfig: {kubeconfig}\n{settings}services:\n{services}")
     }
 
-    /// What the daemon has written, oldest first: `create pods/eviction web-1 -> 201`.
+    /// What the daemon has written beside its lease, oldest first: `create pods/eviction web-1 -> 201`.
     pub(super) fn writes(&self) -> Vec<String> {
-        let is_write =
-            |one: &Asked| one.user == HEALER && !["get", "list", "watch"].contains(&one.verb.as_str());
+        let reads = ["get", "list", "watch"];
+        let is_write = |one: &Asked| {
+            one.user == HEALER && one.resource != "leases" && !reads.contains(&one.verb.as_str())
+        };
         let told = |one: Asked| {
             let of = if one.subresource.is_empty() { String::new() } else { format!("/{}", one.subresource) };
             format!("{} {}{of} {} -> {}", one.verb, one.resource, one.name, one.code)

@@ -10,6 +10,7 @@ use super::super::daemon::{Daemon, QUICK, signal};
 use super::super::receivers::Service;
 use super::cluster::Cluster;
 use super::road::Road;
+use super::shop::{RIGHTS, Shop, ended, healthy};
 
 const ACCOUNTS: &str = r#"
 apiVersion: v1
@@ -33,6 +34,11 @@ metadata: {name: monitor, namespace: shop}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: monitor}
 subjects: [{kind: ServiceAccount, name: monitor, namespace: shop}]
 "#;
+
+const LEASES: &str = "
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [health-monitor], verbs: [get, update]}
+";
 
 /// How long a lease that is not renewed holds, with a look more and the start on the journal.
 const TAKE_OVER: Duration = Duration::from_secs(15 + 2 + 4);
@@ -201,6 +207,32 @@ async fn an_instance_that_slept_through_its_lease_does_nothing_when_it_wakes_up(
     assert!(first.log().contains("monitor-b leads now"), "{}", first.log());
     assert!(!first.log().contains("\"acting\""), "{}", first.log());
     second.until("/recovery-history", "the restart", |_| (restarts(&noted) == 1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_rollout_that_a_killed_leader_has_ordered_is_seen_to_its_end_and_not_ordered_again() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let rights = format!("{}{LEASES}", RIGHTS.trim_end());
+    let shop = Shop::open(cluster, &rights).await;
+    // The rollout takes longer than the lease.
+    shop.deployment("web", 2, "  minReadySeconds: 12", "");
+    shop.cluster.rolled_out("shop", "web").await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let mut first = shop.instance("monitor-a", &data, &[("web", "")]).await;
+    healthy(&first, "web").await;
+    let second = shop.instance("monitor-b", &data, &[("web", "")]).await;
+    says(&second, "standing by: monitor-a leads").await;
+
+    shop.fail_silently("web").await;
+    first.until("/recovery-history", "the order", |_| (!shop.writes().is_empty()).then_some(())).await;
+    first.kill();
+    says(&second, "[+]lease ok: this instance leads since").await;
+    let (_, status) = second.get("/service-status").await;
+    let recovery = ended(&second, "web", "the end of the rollout", |one| !one["outcome"].is_null()).await;
+    assert_eq!(recovery["outcome"], json!("recovered"), "{recovery:#}\nat the take-over: {status:#}");
+    assert_eq!(shop.writes(), ["patch deployments web -> 200"], "{recovery:#}");
+    assert_eq!(shop.refused(), [] as [String; 0], "nothing is asked beyond the rights");
 }
 
 #[tokio::test]

@@ -143,6 +143,8 @@ pub struct Pod {
     pub name: String,
     /// Its address, as other instances reach it.
     pub ip: IpAddr,
+    /// The file that says how the API server is reached; none for a pod of its cluster.
+    pub kubeconfig: Option<String>,
 }
 
 impl Foundation {
@@ -194,7 +196,8 @@ fn pod(root: &Group, faults: &mut Faults) -> Option<Pod> {
         faults.push(root.fault("LEADER_ELECTION", "needs POD_NAME, a name that no other instance has"));
         return None;
     };
-    Some(Pod { name: name.to_owned(), ip: ip? })
+    let kubeconfig = root.text("KUBECONFIG").map(str::to_owned);
+    Some(Pod { name: name.to_owned(), ip: ip?, kubeconfig })
 }
 
 fn access(root: &Group, faults: &mut Faults) -> AccessSettings {

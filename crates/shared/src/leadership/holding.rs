@@ -15,6 +15,7 @@ use super::claim;
 use super::lease::{Candidate, LEASE, Leader, RENEW_DEADLINE, RETRY, Record, Step};
 use crate::clock::{Clock, Timestamp, since_boot};
 use crate::config::foundation::{Foundation, Pod};
+use crate::platform::kubernetes::access::Access;
 
 /// How long it may take to read the lease and to write it: two tries have room before the deadline.
 const TRY: Duration = Duration::from_millis(4_500);
@@ -42,6 +43,8 @@ pub(super) enum Standing {
 /// Who wants which lease.
 #[derive(Clone, Debug)]
 pub struct Candidacy {
+    /// The way to the API server.
+    pub api_server: Access,
     /// Its name: the daemon's.
     pub lease: &'static str,
     /// The name of the pod.
@@ -55,9 +58,16 @@ pub struct Candidacy {
 impl Candidacy {
     /// The one for the lease of this daemon, if these settings ask for one. `bound` is where the requests come in.
     pub fn of(settings: &Foundation, lease: &'static str, bound: SocketAddr) -> Option<Self> {
-        let Pod { name, ip } = settings.leader_election.clone()?;
+        let Pod { name, ip, kubeconfig } = settings.leader_election.clone()?;
         let address = SocketAddr::new(ip, bound.port());
-        Some(Self { lease, identity: name, address, directory: settings.data_dir.clone() })
+        let directory = settings.data_dir.clone();
+        Some(Self {
+            api_server: Access::new(kubeconfig.as_deref(), None),
+            lease,
+            identity: name,
+            address,
+            directory,
+        })
     }
 }
 
