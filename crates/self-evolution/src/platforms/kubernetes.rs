@@ -137,17 +137,26 @@ impl KubernetesMeans {
 
 /// Carries an order out. Where it is interrupted, doing it again does what is missing.
 pub(super) async fn write(means: &KubernetesMeans, order: &Order) -> Written {
+    let mut has_written = false;
     for _ in 0..TRIES {
-        match write_once(means, order).await {
+        match write_once(means, order, &mut has_written).await {
             Ok(()) => return Written::Done,
-            Err(Stopped::At(written)) => return written,
+            Err(Stopped::At(written)) => return after_all(written, has_written, order.stage),
             Err(Stopped::ChangedMeanwhile) => {}
         }
     }
-    Written::NotRun(format!(
-        "change {}: somebody else changed it at the same moment, {TRIES} times",
-        order.target
-    ))
+    let reason =
+        format!("change {}: somebody else changed it at the same moment, {TRIES} times", order.target);
+    after_all(Written::NotRun(reason), has_written, order.stage)
+}
+
+/// What became of an order that stopped. Once a part of it is written, a change has failed, and is looked at and taken back:
+/// it is not one that was never begun.
+fn after_all(written: Written, has_written: bool, stage: Stage) -> Written {
+    match (written, stage) {
+        (Written::NotRun(reason), Stage::Apply) if has_written => Written::Failed(reason),
+        (written, _) => written,
+    }
 }
 
 /// Why an order went no further.
@@ -158,7 +167,8 @@ enum Stopped {
     ChangedMeanwhile,
 }
 
-async fn write_once(means: &KubernetesMeans, order: &Order) -> Result<(), Stopped> {
+/// One try. As soon as anything is written, `has_written` says so.
+async fn write_once(means: &KubernetesMeans, order: &Order, has_written: &mut bool) -> Result<(), Stopped> {
     let not_run = |reason| Stopped::At(Written::NotRun(reason));
     let scene = Scene::read(means, &order.look().keys, false).await.map_err(not_run)?;
     let left = left_to_write(&scene, order)?;
@@ -175,6 +185,7 @@ async fn write_once(means: &KubernetesMeans, order: &Order) -> Result<(), Stoppe
         owner.or_else(|| scene.governed()).map_or(Ok(()), |by| Err(theirs(by)))?;
         let body = body(means, &scene, &left, order).map_err(not_run)?;
         let object = apply(means, &scene.object, body).await?;
+        *has_written = true;
         if order.stage == Stage::Rollback {
             give_up(means, &scene.object, object, &left).await;
         }
@@ -317,3 +328,6 @@ async fn roll_out(
     mark(&mut body, &marked.field(), order);
     apply(means, &object, body).await.map(|_| ())
 }
+
+#[cfg(test)]
+mod tests;

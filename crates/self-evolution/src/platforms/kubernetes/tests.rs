@@ -1,0 +1,75 @@
+//! What an order comes to with an API server that takes some of it, over HTTP.
+
+mod server;
+
+use serde_json::{Value, json};
+use shared::clock::Timestamp;
+use shared::order::{Backend, OrderId, Target};
+
+use self::server::Server;
+use super::*;
+use crate::domain::order::{AfterApply, Standing, after_apply};
+use crate::domain::recommendation::{Kind, RecommendationId};
+
+const MAP: &str = "/api/v1/namespaces/shop/configmaps/web";
+const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+
+fn map() -> Value {
+    let metadata = json!({"name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "7"});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"cache": "off"}})
+}
+
+fn deployment() -> Value {
+    let metadata =
+        json!({"name": "web", "namespace": "shop", "uid": "2", "resourceVersion": "8", "generation": 1});
+    let status =
+        json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2});
+    let container = json!({"name": "web", "image": "web:1"});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "status": status,
+        "spec": {"replicas": 2, "template": {"spec": {"containers": [container]}}}
+    })
+}
+
+fn order(stage: Stage, key: &str, before: &Value, after: &Value) -> Order {
+    let change =
+        SettingChange { key: key.to_owned(), before: Some(before.clone()), after: Some(after.clone()) };
+    let at = Timestamp::from_micros(1_000_000_000);
+    Order {
+        change: OrderId::at(at, 1),
+        recommendation_id: RecommendationId::named("slow"),
+        service: "web".into(),
+        kind: Kind::Performance,
+        target: Target { backend: Backend::Kubernetes, name: "deployment/web".to_owned() },
+        stage,
+        attempt: 1,
+        changes: vec![change],
+        is_kept: false,
+        at,
+        given_at: at,
+    }
+}
+
+#[tokio::test]
+async fn a_config_map_that_is_changed_is_taken_back_where_its_pods_cannot_be_made_anew() {
+    for code in [403, 409, 422, 429] {
+        let server = Server::start(&[(MAP, map()), (DEPLOYMENT, deployment())]).await;
+        server.refuse(DEPLOYMENT, code);
+        let means = server.means();
+        let order = order(Stage::Apply, "configmap.web.cache", &json!("off"), &json!("on"));
+        let written = write(&means, &order).await;
+        assert!(matches!(written, Written::Failed(_)), "{code}: {written:?}");
+        let standing = Standing::of(&order.changes, &see(&means, &order.look()).await);
+        let then = after_apply(&written, &standing);
+        assert!(matches!(then, AfterApply::TakeBack(_)), "{code}: {then:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_taken_back_where_nothing_was_written() {
+    let server = Server::start(&[(MAP, map()), (DEPLOYMENT, deployment())]).await;
+    server.refuse(MAP, 403);
+    let order = order(Stage::Apply, "configmap.web.cache", &json!("off"), &json!("on"));
+    let written = write(&server.means(), &order).await;
+    assert!(matches!(written, Written::NotRun(_)), "{written:?}");
+}
