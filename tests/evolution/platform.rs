@@ -278,7 +278,7 @@ pub fn with_doubling(plays: &mut Plays, service: &str, from: Option<Value>, keep
     };
     let to = Wanted::Times { factor: 2.0, up_to: Some(64.0) };
     let wants =
-        vec![Want { key: KEY.to_owned(), instead: None, from, to, is_whole: true, may_be_unset: true }];
+        vec![Want { key: KEY.to_owned(), instead: None, from, to, decimals: Some(0), may_be_unset: true }];
     let play = Play { target: Target { backend, name }, wants, keeps_previous };
     plays.insert((service.into(), Kind::Performance), play);
 }

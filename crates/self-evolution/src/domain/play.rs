@@ -56,8 +56,8 @@ pub struct Want {
     pub from: Option<Value>,
     /// What it is to be then.
     pub to: Wanted,
-    /// Whether it is counted in whole numbers.
-    pub is_whole: bool,
+    /// So many digits behind the point it can have: 0 where it is counted in whole numbers, none where there is no such bound.
+    pub decimals: Option<u32>,
     /// Whether it can be taken off again once it is set.
     pub may_be_unset: bool,
 }
@@ -161,7 +161,7 @@ impl Want {
                 let number = number.ok_or_else(|| {
                     format!("{key} of {target} is {shown}, which {} cannot change", self.to)
                 })?;
-                self.to.of(number, self.is_whole)
+                self.to.of(number, self.decimals)
             }
         };
         if is_same(present.as_ref(), Some(&after)) {
@@ -179,16 +179,25 @@ impl Want {
 }
 
 impl Wanted {
-    /// What a number becomes; as it is where it is beyond the bound already.
-    fn of(&self, number: f64, is_whole: bool) -> Value {
+    /// What a number becomes; as it is where it is beyond the bound already. It is what the platform will show, so that it is
+    /// known again.
+    fn of(&self, number: f64, decimals: Option<u32>) -> Value {
         let (wanted, up_to) = match self {
             Self::Value(value) => return value.clone(),
             Self::Plus { more, up_to } => (number + more, *up_to),
             Self::Times { factor, up_to } => (number * factor, *up_to),
         };
         let bounded = up_to.map_or(wanted, |up_to| wanted.min(up_to.max(number)));
-        as_number(if is_whole { bounded.floor() } else { bounded })
+        as_number(decimals.map_or(bounded, |decimals| cut(bounded, decimals)))
     }
+}
+
+/// A number with so many digits behind the point; the others are cut off.
+fn cut(number: f64, decimals: u32) -> f64 {
+    // What is missing to the next digit by the arithmetic alone.
+    const SLACK: f64 = 1e-6;
+    let unit = 10_f64.powi(decimals.cast_signed());
+    (number * unit + SLACK).floor() / unit
 }
 
 /// A number without a decimal point where it needs none.
@@ -208,14 +217,14 @@ mod tests {
 
     use super::super::field::Field;
     use super::super::owned::Owned;
-    use super::super::quantity::Form;
+    use super::super::quantity::{Form, parse};
     use super::*;
 
     fn play() -> Play {
         let to = Wanted::Plus { more: 1.0, up_to: Some(4.0) };
         let instead = Some("hpa.min_replicas".to_owned());
         let want =
-            Want { key: "replicas".into(), instead, from: None, to, is_whole: true, may_be_unset: true };
+            Want { key: "replicas".into(), instead, from: None, to, decimals: Some(0), may_be_unset: true };
         let target = Target { backend: Backend::Kubernetes, name: "deployment/web".to_owned() };
         Play { target, wants: vec![want], keeps_previous: false }
     }
@@ -236,6 +245,21 @@ mod tests {
         assert_eq!(changes(&[("hpa.min_replicas", json!(3))]), change("hpa.min_replicas", 3, 4));
         let both = [("replicas", json!(2)), ("hpa.min_replicas", json!(3))];
         assert_eq!(changes(&both), change("replicas", 2, 3));
+    }
+
+    #[test]
+    fn a_step_ends_at_a_number_that_can_be_written() {
+        let to = |factor: f64, number: f64, decimals| {
+            Wanted::Times { factor, up_to: Some(2.0) }.of(number, decimals)
+        };
+        assert_eq!(to(1.5, 0.125, Some(3)), json!(0.187));
+        assert_eq!(to(3.0, 0.1, Some(3)), json!(0.3), "0.30000000000000004 in doubles");
+        assert_eq!(to(1.5, 1.9, Some(3)), json!(2), "the bound");
+        assert_eq!((to(1.5, 1.0, Some(0)), to(1.5, 0.125, None)), (json!(1), json!(0.1875)));
+        let cut = Wanted::Times { factor: 1.5, up_to: None }.of(0.125, Some(3));
+        let written = Form::Processors.written(&cut);
+        let read = parse(written.as_str().unwrap()).map(as_number);
+        assert!(is_same(read.as_ref(), Some(&cut)), "{written} is what is recorded: {cut}");
     }
 
     #[test]

@@ -22,6 +22,17 @@ impl Form {
             (Self::Plain, _) | (_, None) => value.clone(),
         }
     }
+
+    /// Whether a number is the same when it was written and is read again: it is not where it is finer than what is
+    /// written.
+    pub fn keeps(self, number: f64) -> bool {
+        let written = match self {
+            Self::Plain => return true,
+            Self::Memory => memory(number),
+            Self::Processors => processors(number),
+        };
+        parse(&written).is_some_and(|read| (read - number).abs() < 1e-9)
+    }
 }
 
 /// What stands behind a number, and what it stands for.
@@ -87,6 +98,19 @@ mod tests {
             ["256Mi", "1536Mi", "1000000000", "100"]
         );
         assert_eq!([0.1, 0.5, 2.0, 1.25].map(processors), ["100m", "500m", "2", "1250m"]);
+    }
+
+    #[test]
+    fn what_is_finer_than_it_is_written_is_not_kept() {
+        let keeps = |form: Form, text: &str| form.keeps(parse(text).unwrap());
+        assert_eq!(
+            ["250m", "0.3", "2", "187.5m", "100u"].map(|text| keeps(Form::Processors, text)),
+            [true, true, true, false, false]
+        );
+        assert_eq!(
+            ["512Mi", "1.5Gi", "1.1Gi", "1181116006400m"].map(|text| keeps(Form::Memory, text)),
+            [true, true, false, false]
+        );
     }
 
     #[test]

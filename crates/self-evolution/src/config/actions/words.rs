@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use crate::domain::play::{Want, Wanted, as_number};
-use crate::domain::quantity::parse as quantity;
+use crate::domain::quantity::{Form, parse as quantity};
 use crate::platforms::{CPUS, Key, LEAST, MEMORY, REPLICAS, scalar};
+
+/// Processors are written in thousandths.
+const MILLI: u32 = 3;
 
 /// How the values of a key are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub(super) enum Writing {
     Count,
     /// As Kubernetes writes whole bytes: `512Mi`.
     Memory,
-    /// As Kubernetes writes processors: `250m`, `0.5`.
+    /// As Kubernetes writes processors: `250m`, `0.5`; nothing finer than `1m`.
     Processors,
 }
 
@@ -56,8 +59,8 @@ impl Writing {
     fn number(self, text: &str) -> Option<f64> {
         let text = text.trim();
         if matches!(self, Self::Memory | Self::Processors) {
-            let number = quantity(text).filter(|number| *number > 0.0);
-            return number.filter(|number| self == Self::Processors || number.fract() == 0.0);
+            let form = if self == Self::Memory { Form::Memory } else { Form::Processors };
+            return quantity(text).filter(|number| *number > 0.0 && form.keeps(*number));
         }
         let lower = text.to_ascii_lowercase();
         let (digits, unit) = match lower.trim_end_matches("ib").trim_end_matches('b') {
@@ -106,15 +109,16 @@ pub(super) fn want(word: &str, backend: &str) -> Result<Want, String> {
         (None, None) if up_to.is_some() => return Err(wrong()),
         (None, None) => Wanted::Value(read(to)?),
     };
-    let is_whole = match writing {
-        Writing::Bytes | Writing::Memory | Writing::Count => true,
-        Writing::Number | Writing::Processors => false,
-        Writing::Scalar | Writing::Text => from.as_ref().is_some_and(Value::is_i64),
+    let decimals = match writing {
+        Writing::Bytes | Writing::Memory | Writing::Count => Some(0),
+        Writing::Processors => Some(MILLI),
+        Writing::Number => None,
+        Writing::Scalar | Writing::Text => from.as_ref().is_some_and(Value::is_i64).then_some(0),
     };
     let may_be_unset = !matches!(writing, Writing::Bytes | Writing::Number);
     // Where an autoscaler decides how many replicas there are, it is told the least.
     let instead = (backend == "kubernetes" && key == REPLICAS).then(|| LEAST.to_owned());
-    Ok(Want { key: key.to_owned(), instead, from, to, is_whole, may_be_unset })
+    Ok(Want { key: key.to_owned(), instead, from, to, decimals, may_be_unset })
 }
 
 #[cfg(test)]
@@ -127,7 +131,7 @@ mod tests {
     fn a_word_says_what_becomes_of_a_value() {
         let plain = |key: &str, from: Option<Value>, to: Wanted| Want {
             key: key.to_owned(),
-            is_whole: from.as_ref().is_some_and(Value::is_i64),
+            decimals: from.as_ref().is_some_and(Value::is_i64).then_some(0),
             may_be_unset: true,
             instead: None,
             from,
@@ -166,17 +170,19 @@ mod tests {
 
     #[test]
     fn values_of_kubernetes_are_read_as_kubernetes_writes_them() {
-        let read = |word: &str| want(word, "kubernetes").map(|want| (want.from, want.to, want.is_whole));
+        let read = |word: &str| want(word, "kubernetes").map(|want| (want.from, want.to, want.decimals));
         let up_to = Some(1_073_741_824.0);
         let doubled = Wanted::Times { factor: 2.0, up_to };
-        assert_eq!(read("resources.limits.memory=x2 up to 1Gi"), Ok((None, doubled, true)));
+        assert_eq!(read("resources.limits.memory=x2 up to 1Gi"), Ok((None, doubled, Some(0))));
         let (from, to) = (Some(json!(0.25)), Wanted::Value(json!(0.5)));
-        assert_eq!(read("resources.web.requests.cpu=250m => 500m"), Ok((from, to, false)));
-        assert_eq!(
-            read("env.web.CACHE=+1"),
-            Ok((None, Wanted::Value(json!("+1")), false)),
-            "text stays text"
-        );
+        assert_eq!(read("resources.web.requests.cpu=250m => 500m"), Ok((from, to, Some(3))));
+        assert_eq!(read("env.web.CACHE=+1"), Ok((None, Wanted::Value(json!("+1")), None)), "text stays text");
+        for fine in ["0.1875", "+500u", "x2 up to 1.0005", "187.5m => 1", "100n"] {
+            assert!(
+                read(&format!("resources.requests.cpu={fine}")).is_err(),
+                "{fine}: finer than it is written"
+            );
+        }
         assert!(read("resources.limits.memory=512m").is_err(), "that is half a byte");
         let replicas = want("replicas=+1 up to 4", "kubernetes").unwrap();
         assert_eq!((replicas.instead.as_deref(), replicas.may_be_unset), (Some("hpa.min_replicas"), true));

@@ -359,8 +359,14 @@ fn a_later_change_of_the_same_value_is_taken_back_first() {
     daemon.pass(24 * 3_600);
     let target = Target { backend: Backend::Webhook, name: "scaler/web".to_owned() };
     let to = Wanted::Plus { more: 1.0, up_to: None };
-    let wants =
-        vec![Want { key: "size".into(), instead: None, from: None, to, is_whole: true, may_be_unset: true }];
+    let wants = vec![Want {
+        key: "size".into(),
+        instead: None,
+        from: None,
+        to,
+        decimals: Some(0),
+        may_be_unset: true,
+    }];
     let playbook = Playbook::new(
         [(("web".into(), Kind::Performance), Play { target, wants, keeps_previous: false })].into(),
     );

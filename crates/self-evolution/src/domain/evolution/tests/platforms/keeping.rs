@@ -7,8 +7,14 @@ use crate::domain::order::{Sight, Stage, Standing};
 fn keeping(judged: JudgedChanges) -> (Daemon, RecommendationId) {
     let target = Target { backend: Backend::Docker, name: "web".to_owned() };
     let to = Wanted::Value(json!(4));
-    let wants =
-        vec![Want { key: "size".into(), instead: None, from: None, to, is_whole: true, may_be_unset: true }];
+    let wants = vec![Want {
+        key: "size".into(),
+        instead: None,
+        from: None,
+        to,
+        decimals: Some(0),
+        may_be_unset: true,
+    }];
     let play = Play { target, wants, keeps_previous: true };
     let playbook = Playbook::new([(("web".into(), Kind::Performance), play)].into());
     let mut daemon = Daemon::new(Policy { playbook, judged, ..policy() });

@@ -145,7 +145,7 @@ pub(in crate::domain::evolution::tests) fn playbook(services: &[&str]) -> Playbo
             instead: None,
             from: Some(json!(2)),
             to,
-            is_whole: true,
+            decimals: Some(0),
             may_be_unset: true,
         }];
         (((*service).into(), Kind::Performance), Play { target, wants, keeps_previous: false })
