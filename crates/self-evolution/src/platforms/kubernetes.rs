@@ -8,6 +8,7 @@ mod managed;
 mod rollout;
 mod scene;
 mod settle;
+mod unfit;
 
 use std::time::Duration;
 
@@ -70,6 +71,9 @@ fn plan(means: &KubernetesMeans, scene: &Scene) -> Result<Sight, String> {
     let of_pods = || means.marked(scene).and_then(|_| Object::of_workload(workload, &scene.live).owner());
     if let Some(by) = object.owner().or_else(|| object.kept_by(&scene.keys)).or_else(of_pods) {
         return Ok(Sight::Owned(Box::new(scene.owned(values, by))));
+    }
+    if let Some(reason) = unfit::reason(scene, &values) {
+        return Err(reason);
     }
     match rollout::unfinished(workload.kind, &scene.live) {
         Some(left) => Err(format!("{workload} is not as it is to be: {left}; ask again once it is")),

@@ -50,6 +50,31 @@ fn order(stage: Stage, key: &str, before: &Value, after: &Value) -> Order {
     }
 }
 
+/// What somebody is shown who wants to change this.
+async fn planned(key: &str, objects: &[(&str, Value)]) -> Sight {
+    let server = Server::start(objects).await;
+    let order = order(Stage::Apply, key, &json!(1), &json!(2));
+    see(&server.means(), &Inspection { change: None, ..order.look() }).await
+}
+
+#[tokio::test]
+async fn a_value_that_could_not_be_put_back_as_it_is_is_not_changed() {
+    let with_limit = |memory: &str| {
+        let mut changed = deployment();
+        changed["spec"]["template"]["spec"]["containers"][0]["resources"] =
+            json!({"limits": {"memory": memory}});
+        [(DEPLOYMENT, changed)]
+    };
+    let key = "resources.limits.memory";
+    let sight = planned(key, &with_limit("1181116006400m")).await;
+    let Sight::Unreachable(reason) = &sight else { panic!("{sight:?}") };
+    assert!(
+        reason.starts_with("resources.limits.memory of deployment/web in shop has a fraction"),
+        "{reason}"
+    );
+    assert!(matches!(planned(key, &with_limit("512Mi")).await, Sight::Values(_)));
+}
+
 #[tokio::test]
 async fn a_config_map_that_is_changed_is_taken_back_where_its_pods_cannot_be_made_anew() {
     for code in [403, 409, 422, 429] {
