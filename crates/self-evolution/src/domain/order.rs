@@ -116,6 +116,8 @@ pub enum Sight {
     Owned(Box<Owned>),
     /// A change of ours was begun and not finished.
     Partial,
+    /// What was changed is not there any more: what, in words.
+    Gone(String),
     /// There is no way to look.
     Blind,
     /// It could not be looked at: why.
@@ -131,7 +133,7 @@ pub enum Standing {
     After,
     /// Part of the order was carried out.
     Between,
-    /// It has something else: what, in words.
+    /// It has something else, or nothing at all: what, in words.
     Elsewhere(String),
     /// There is no way to tell.
     Blind,
@@ -156,6 +158,7 @@ impl Standing {
             Sight::Owned(owned) => &owned.values,
             Sight::Several(all) => return Self::of_several(changes, all),
             Sight::Partial => return Self::Between,
+            Sight::Gone(what) => return Self::Elsewhere(what.clone()),
             Sight::Blind => return Self::Blind,
             Sight::Unreachable(reason) => return Self::Unreachable(reason.clone()),
         };

@@ -113,7 +113,7 @@ impl Play {
             },
             Sight::Blind => None,
             Sight::Partial => return Err(format!("an earlier change of {target} was not finished").into()),
-            Sight::Unreachable(reason) => return Err(reason.clone().into()),
+            Sight::Gone(reason) | Sight::Unreachable(reason) => return Err(reason.clone().into()),
         };
         let mut changes = Vec::with_capacity(self.wants.len());
         for want in &self.wants {
@@ -125,9 +125,12 @@ impl Play {
             Sight::Owned(owned) => {
                 Err(Hindrance { reason: owned.by.clone(), patch: Some(owned.patch(&changes)) })
             }
-            Sight::Values(_) | Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => {
-                Ok(changes)
-            }
+            Sight::Values(_)
+            | Sight::Several(_)
+            | Sight::Partial
+            | Sight::Gone(_)
+            | Sight::Blind
+            | Sight::Unreachable(_) => Ok(changes),
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) async fn see(means: &CommandMeans, look: &Inspection) -> Sight {
                 | Sight::Owned(_)
                 | Sight::Several(_)
                 | Sight::Partial
+                | Sight::Gone(_)
                 | Sight::Blind) => sight,
             }
         }

@@ -204,9 +204,12 @@ mod tests {
         let id = change.to_string();
         let seen = |all: &[Having]| match replicas(all, Some(change)) {
             Sight::Values(values) => values[REPLICAS].clone(),
-            Sight::Owned(_) | Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => {
-                None
-            }
+            Sight::Owned(_)
+            | Sight::Several(_)
+            | Sight::Partial
+            | Sight::Gone(_)
+            | Sight::Blind
+            | Sight::Unreachable(_) => None,
         };
         let (own, ours) = (having(None, 0, true), |runs| having(Some(&id), 2, runs));
         assert_eq!(seen(std::slice::from_ref(&own)), Some(json!(1)));

@@ -19,7 +19,7 @@ use shared::platform::kubernetes::locate::Wanted;
 use shared::platform::kubernetes::{Access, Failure, Fault};
 
 pub use self::key::{Content, Key, LEAST};
-use self::scene::{Object, Scene};
+use self::scene::{Object, Scene, Unseen};
 pub(super) use self::settle::settle;
 use crate::domain::field::Field;
 use crate::domain::order::{Inspection, Order, Sight, Stage, Written, is_same};
@@ -50,12 +50,12 @@ pub struct KubernetesMeans {
 /// What the cluster has.
 pub(super) async fn see(means: &KubernetesMeans, look: &Inspection) -> Sight {
     let plans = look.change.is_none();
-    let seen = match Scene::read(means, &look.keys, plans).await {
-        Ok(scene) if plans => plan(means, &scene),
+    match Scene::read(means, &look.keys, plans).await {
+        Ok(scene) if plans => plan(means, &scene).unwrap_or_else(Sight::Unreachable),
         Ok(scene) => standing(means, &scene),
-        Err(reason) => Err(reason),
-    };
-    seen.unwrap_or_else(Sight::Unreachable)
+        Err(Unseen::Gone(what)) if !plans => Sight::Gone(what),
+        Err(unseen) => Sight::Unreachable(unseen.reason()),
+    }
 }
 
 /// What whoever wants to change something is shown; the error says why it cannot be changed now.
@@ -82,13 +82,17 @@ fn plan(means: &KubernetesMeans, scene: &Scene) -> Result<Sight, String> {
 }
 
 /// What a change of ours has come to.
-fn standing(means: &KubernetesMeans, scene: &Scene) -> Result<Sight, String> {
-    let values = scene.values()?;
+fn standing(means: &KubernetesMeans, scene: &Scene) -> Sight {
+    // A container that was changed, and is not there any more.
+    let values = match scene.values() {
+        Ok(values) => values,
+        Err(what) => return Sight::Gone(what),
+    };
     let is_partial = match means.marked(scene) {
         Some(marked) => marked.has() != marked.wanted() || means.is_unfinished(scene),
         None => means.is_unfinished(scene),
     };
-    Ok(if is_partial { Sight::Partial } else { Sight::Values(values) })
+    if is_partial { Sight::Partial } else { Sight::Values(values) }
 }
 
 /// The mark by which pods are started anew when the values of a ConfigMap change: the identity of the change, on both.
@@ -174,7 +178,13 @@ enum Stopped {
 /// One try. As soon as anything is written, `has_written` says so.
 async fn write_once(means: &KubernetesMeans, order: &Order, has_written: &mut bool) -> Result<(), Stopped> {
     let not_run = |reason| Stopped::At(Written::NotRun(reason));
-    let scene = Scene::read(means, &order.look().keys, false).await.map_err(not_run)?;
+    let scene = Scene::read(means, &order.look().keys, false).await.map_err(|unseen| {
+        match (unseen, order.stage) {
+            // There is nothing to put back, and nothing to wait for.
+            (Unseen::Gone(what), Stage::Rollback) => Stopped::At(Written::Foreign(what)),
+            (unseen, _) => not_run(unseen.reason()),
+        }
+    })?;
     let left = left_to_write(&scene, order)?;
     if !left.is_empty() {
         // Who owns it now may not have when it was applied: then it is theirs, and there is nothing to retry.

@@ -54,9 +54,12 @@ mod tests {
     fn seen(answer: &str) -> Option<Option<Value>> {
         match sight(answer, &["replicas".to_owned()]) {
             Sight::Values(values) => values.get("replicas").cloned(),
-            Sight::Owned(_) | Sight::Several(_) | Sight::Partial | Sight::Blind | Sight::Unreachable(_) => {
-                None
-            }
+            Sight::Owned(_)
+            | Sight::Several(_)
+            | Sight::Partial
+            | Sight::Gone(_)
+            | Sight::Blind
+            | Sight::Unreachable(_) => None,
         }
     }
 

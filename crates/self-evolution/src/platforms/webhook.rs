@@ -39,6 +39,7 @@ pub(super) async fn see(means: &WebhookMeans, look: &Inspection) -> Sight {
             | Sight::Owned(_)
             | Sight::Several(_)
             | Sight::Partial
+            | Sight::Gone(_)
             | Sight::Blind) => sight,
         },
         Err(reason) => Sight::Unreachable(tried(look, &recipient, &reason)),

@@ -6,7 +6,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 use shared::platform::kubernetes::ownership::{Owner, autoscaler};
-use shared::platform::kubernetes::{Access, Workload, WorkloadKind};
+use shared::platform::kubernetes::{Access, Failure, Workload, WorkloadKind};
 
 use super::KubernetesMeans;
 use super::key::{Content, Key, LEAST};
@@ -26,6 +26,35 @@ pub(super) struct Scene {
     pub(super) keys: Vec<(String, Key)>,
     /// The autoscaler that decides how many replicas there are.
     pub(super) autoscaler: Option<String>,
+}
+
+/// Why there is nothing to look at.
+#[derive(Debug)]
+pub(super) enum Unseen {
+    /// It is not there: what, in words.
+    Gone(String),
+    /// It could not be read: why.
+    Unread(String),
+}
+
+impl Unseen {
+    /// In a sentence.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Gone(reason) | Self::Unread(reason) => reason,
+        }
+    }
+
+    fn of(failure: &Failure) -> Self {
+        let reason = failure.to_string();
+        if failure.is_not_found() { Self::Gone(reason) } else { Self::Unread(reason) }
+    }
+}
+
+impl From<String> for Unseen {
+    fn from(reason: String) -> Self {
+        Self::Unread(reason)
+    }
 }
 
 /// An object that can be written.
@@ -78,10 +107,10 @@ impl Object {
         }
     }
 
-    async fn of_map(access: &Access, namespace: &str, name: &str) -> Result<Self, String> {
+    async fn of_map(access: &Access, namespace: &str, name: &str) -> Result<Self, Unseen> {
         let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
         let tried = format!("get the ConfigMap {name} in {namespace}");
-        let live = access.get(&tried, &path).await.map_err(|failure| failure.to_string())?;
+        let live = access.get(&tried, &path).await.map_err(|failure| Unseen::of(&failure))?;
         let (version, kind) = ("v1".to_owned(), "ConfigMap".to_owned());
         Ok(Self {
             name: format!("configmap/{name} in {namespace}"),
@@ -144,7 +173,7 @@ fn autoscalers(namespace: &str) -> String {
 
 impl Scene {
     /// Reads what these keys are about. Who only plans is shown what governs the replicas in their place.
-    pub(super) async fn read(means: &KubernetesMeans, names: &[String], plans: bool) -> Result<Self, String> {
+    pub(super) async fn read(means: &KubernetesMeans, names: &[String], plans: bool) -> Result<Self, Unseen> {
         let access = &means.access;
         let key = |name: &String| Some((name.clone(), Key::parse(name)?));
         let mut keys: Vec<_> = names.iter().filter_map(key).collect();
@@ -154,7 +183,7 @@ impl Scene {
         let live: Value = access
             .get(&format!("get {workload}"), &workload.path())
             .await
-            .map_err(|failure| failure.to_string())?;
+            .map_err(|failure| Unseen::of(&failure))?;
         let (mut autoscaler, is_of_bounds) = (None, content == Content::Bounds);
         let object = match content {
             Content::Template => Object::of_workload(&workload, &live),
@@ -181,15 +210,15 @@ impl Scene {
         Ok(scene)
     }
 
-    fn is_possible(&self, is_of_bounds: bool) -> Result<(), String> {
+    fn is_possible(&self, is_of_bounds: bool) -> Result<(), Unseen> {
+        let workload = &self.workload;
         if is_of_bounds && self.autoscaler.is_none() {
-            return Err(format!(
-                "no HorizontalPodAutoscaler scales {}: make one, or change its replicas",
-                self.workload
-            ));
+            let reason =
+                format!("no HorizontalPodAutoscaler scales {workload}: make one, or change its replicas");
+            return Err(Unseen::Gone(reason));
         }
-        if self.workload.kind == WorkloadKind::DaemonSet && self.object.subresource.is_some() {
-            return Err(format!("{} has a pod on each node, and no number of replicas", self.workload));
+        if workload.kind == WorkloadKind::DaemonSet && self.object.subresource.is_some() {
+            return Err(format!("{workload} has a pod on each node, and no number of replicas").into());
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ async fn stuck(means: &KubernetesMeans, look: &Inspection) -> String {
     let seconds = means.rollout_timeout.as_secs();
     let scene = match Scene::read(means, &look.keys, false).await {
         Ok(scene) => scene,
-        Err(reason) => return format!("it was not rolled out within {seconds} s: {reason}"),
+        Err(unseen) => return format!("it was not rolled out within {seconds} s: {}", unseen.reason()),
     };
     let (workload, live) = (&scene.workload, &scene.live);
     let unfinished = rollout::unfinished(workload.kind, live);

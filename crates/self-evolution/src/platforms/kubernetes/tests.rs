@@ -8,7 +8,9 @@ use shared::order::{Backend, OrderId, Target};
 
 use self::server::Server;
 use super::*;
-use crate::domain::order::{AfterApply, Standing, after_apply};
+use crate::domain::order::{
+    AfterApply, AfterRollback, Precondition, Standing, after_apply, after_rollback, precondition,
+};
 use crate::domain::recommendation::{Kind, RecommendationId};
 
 const MAP: &str = "/api/v1/namespaces/shop/configmaps/web";
@@ -97,4 +99,40 @@ async fn nothing_is_taken_back_where_nothing_was_written() {
     let order = order(Stage::Apply, "configmap.web.cache", &json!("off"), &json!("on"));
     let written = write(&server.means(), &order).await;
     assert!(matches!(written, Written::NotRun(_)), "{written:?}");
+}
+
+#[tokio::test]
+async fn the_way_back_ends_where_what_was_changed_is_gone() {
+    let list = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
+    let none = json!({"items": []});
+    let without = [
+        ("env.CACHE", json!([])),
+        ("configmap.web.cache", json!([[DEPLOYMENT, deployment()]])),
+        ("hpa.min_replicas", json!([[DEPLOYMENT, deployment()], [list, none]])),
+        ("env.old.CACHE", json!([[DEPLOYMENT, deployment()]])),
+    ];
+    for (key, objects) in without {
+        let objects: Vec<(String, Value)> = serde_json::from_value(objects).unwrap();
+        let objects: Vec<_> = objects.iter().map(|(path, object)| (path.as_str(), object.clone())).collect();
+        let server = Server::start(&objects).await;
+        let order = order(Stage::Rollback, key, &json!("on"), &json!("off"));
+        let standing = Standing::of(&order.changes, &see(&server.means(), &order.look()).await);
+        let written = match precondition(Stage::Rollback, &standing) {
+            Precondition::Fails(written) => written,
+            Precondition::Holds | Precondition::IsNeedless => panic!("{key}: {standing:?}"),
+        };
+        let then = after_rollback(&written, &standing);
+        assert!(matches!(then, AfterRollback::Superseded(_)), "{key}: {then:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_not_taken_for_gone() {
+    let means = KubernetesMeans {
+        access: Access::new(Some("/nowhere/kubeconfig"), Some("shop")),
+        ..Server::start(&[]).await.means()
+    };
+    let order = order(Stage::Rollback, "env.CACHE", &json!("on"), &json!("off"));
+    let sight = see(&means, &order.look()).await;
+    assert!(matches!(sight, Sight::Unreachable(_)), "{sight:?}");
 }
