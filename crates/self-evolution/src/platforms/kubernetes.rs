@@ -72,7 +72,7 @@ fn plan(means: &KubernetesMeans, scene: &Scene) -> Result<Sight, String> {
     if let Some(by) = object.owner().or_else(|| object.kept_by(&scene.keys)).or_else(of_pods) {
         return Ok(Sight::Owned(Box::new(scene.owned(values, by))));
     }
-    if let Some(reason) = unfit::reason(scene, &values) {
+    if let Some(reason) = unfit::reason(means, scene, &values) {
         return Err(reason);
     }
     match rollout::unfinished(workload.kind, &scene.live) {

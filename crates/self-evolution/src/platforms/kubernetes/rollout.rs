@@ -45,6 +45,20 @@ pub(super) fn unfinished(kind: WorkloadKind, live: &Value) -> Option<String> {
     }
 }
 
+/// Why a changed template would not become that of every pod, in words; none where it would.
+pub(super) fn held(live: &Value) -> Option<&'static str> {
+    let (spec, strategy) = (&live["spec"], &live["spec"]["updateStrategy"]);
+    if spec["paused"] == true {
+        Some("its rollouts are paused; kubectl rollout resume ends it")
+    } else if strategy["type"] == "OnDelete" {
+        Some("its update strategy is OnDelete, so that no pod would be replaced")
+    } else if strategy["rollingUpdate"]["partition"].as_i64().is_some_and(|partition| partition > 0) {
+        Some("its update strategy has a partition, so that not every pod would be replaced")
+    } else {
+        None
+    }
+}
+
 fn conditions(live: &Value) -> impl Iterator<Item = &Value> {
     live["status"]["conditions"].as_array().into_iter().flatten()
 }
@@ -122,6 +136,16 @@ mod tests {
         };
         assert_eq!(told("a", 0), None);
         assert_eq!(told("b", 1).as_deref(), Some("1 of 2 pods are as they are to be"));
+    }
+
+    #[test]
+    fn a_rollout_that_is_held_is_known() {
+        let held = |spec: Value| held(&json!({"spec": spec}));
+        let strategy = |kind: &str, partition: i64| json!({"updateStrategy": {"type": kind, "rollingUpdate": {"partition": partition}}});
+        assert!(held(json!({"paused": true})).is_some_and(|why| why.contains("paused")));
+        assert!(held(strategy("OnDelete", 0)).is_some_and(|why| why.contains("OnDelete")));
+        assert!(held(strategy("RollingUpdate", 1)).is_some_and(|why| why.contains("partition")));
+        assert_eq!((held(json!({})), held(strategy("RollingUpdate", 0))), (None, None));
     }
 
     #[test]

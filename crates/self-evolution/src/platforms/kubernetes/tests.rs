@@ -15,6 +15,7 @@ use crate::domain::recommendation::{Kind, RecommendationId};
 
 const MAP: &str = "/api/v1/namespaces/shop/configmaps/web";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+const SCALERS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
 
 fn map() -> Value {
     let metadata = json!({"name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "7"});
@@ -78,6 +79,47 @@ async fn a_value_that_could_not_be_put_back_as_it_is_is_not_changed() {
 }
 
 #[tokio::test]
+async fn what_no_pod_would_see_is_not_begun() {
+    let held = |member: &str, value: Value| {
+        let mut changed = deployment();
+        changed["spec"][member] = value;
+        let replicas = changed["spec"]["replicas"].clone();
+        for count in ["replicas", "updatedReplicas", "availableReplicas"] {
+            changed["status"][count] = replicas.clone();
+        }
+        changed
+    };
+    let scaler = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 4}
+    });
+    let (paused, asleep) = (held("paused", json!(true)), held("replicas", json!(0)));
+    let [with_scaler, without] = [json!([scaler]), json!([])].map(|items| json!({"items": items}));
+    let of = |deployment: &Value, scalers: &Value| {
+        [(DEPLOYMENT, deployment.clone()), (MAP, map()), (SCALERS, scalers.clone())]
+    };
+    for (key, objects, why) in [
+        ("env.CACHE", of(&paused, &without), "its rollouts are paused"),
+        ("configmap.web.cache", of(&paused, &without), "its rollouts are paused"),
+        ("hpa.max_replicas", of(&asleep, &with_scaler), "is scaled to 0"),
+        ("replicas", of(&asleep, &with_scaler), "is scaled to 0"),
+    ] {
+        let sight = planned(key, &objects).await;
+        let Sight::Unreachable(reason) = &sight else { panic!("{key}: {sight:?}") };
+        assert!(reason.contains(why), "{key}: {reason}");
+    }
+    for (key, objects) in [
+        ("env.CACHE", of(&deployment(), &without)),
+        ("hpa.max_replicas", of(&deployment(), &with_scaler)),
+        ("replicas", of(&paused, &without)),
+        ("replicas", of(&asleep, &without)),
+    ] {
+        let sight = planned(key, &objects).await;
+        assert!(matches!(sight, Sight::Values(_)), "{key}: {sight:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_config_map_that_is_changed_is_taken_back_where_its_pods_cannot_be_made_anew() {
     for code in [403, 409, 422, 429] {
         let server = Server::start(&[(MAP, map()), (DEPLOYMENT, deployment())]).await;
@@ -103,12 +145,11 @@ async fn nothing_is_taken_back_where_nothing_was_written() {
 
 #[tokio::test]
 async fn the_way_back_ends_where_what_was_changed_is_gone() {
-    let list = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
     let none = json!({"items": []});
     let without = [
         ("env.CACHE", json!([])),
         ("configmap.web.cache", json!([[DEPLOYMENT, deployment()]])),
-        ("hpa.min_replicas", json!([[DEPLOYMENT, deployment()], [list, none]])),
+        ("hpa.min_replicas", json!([[DEPLOYMENT, deployment()], [SCALERS, none]])),
         ("env.old.CACHE", json!([[DEPLOYMENT, deployment()]])),
     ];
     for (key, objects) in without {

@@ -1,14 +1,30 @@
-//! What cannot be changed although it is nobody else's: because it could not be taken back as it was.
+//! What cannot be changed although it is nobody else's: because it would not take effect, or could not be taken back as it was.
 
 use serde_json::Value;
 
-use super::key::Key;
+use super::key::{Content, Key};
 use super::scene::Scene;
+use super::{KubernetesMeans, rollout};
 use crate::domain::order::Values;
 
 /// Why these values are not changed now, in a sentence.
-pub(super) fn reason(scene: &Scene, values: &Values) -> Option<String> {
-    finer_than_written(scene, values)
+pub(super) fn reason(means: &KubernetesMeans, scene: &Scene, values: &Values) -> Option<String> {
+    finer_than_written(scene, values).or_else(|| without_effect(means, scene))
+}
+
+/// A change that no pod would see.
+fn without_effect(means: &KubernetesMeans, scene: &Scene) -> Option<String> {
+    let (workload, live) = (&scene.workload, &scene.live);
+    match scene.keys.first()?.1.content() {
+        Content::Map(_) if !means.rolls_out => None,
+        Content::Template | Content::Map(_) => {
+            rollout::held(live).map(|why| format!("{workload} would not be rolled out: {why}"))
+        }
+        Content::Bounds if live["spec"]["replicas"] == 0 => {
+            Some(format!("{workload} is scaled to 0, where its autoscaler does nothing: scale it up"))
+        }
+        Content::Bounds | Content::Replicas => None,
+    }
 }
 
 /// A value that would be put back as another one.
