@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::order::{OrderId, Target};
+use shared::redact::redact;
 use utoipa::ToSchema;
 
 use super::owned::Owned;
@@ -150,6 +151,20 @@ pub fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     }
 }
 
+/// A value for a person; nothing of one that looks like a secret, which somebody else may have put there.
+pub fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "unset".to_owned(),
+        Some(value) if looks_secret(value) => "something that looks like a secret".to_owned(),
+        Some(value) => value.to_string(),
+    }
+}
+
+/// Whether a value, or a part of it, has a form of a secret.
+pub fn looks_secret(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| redact(text) != text)
+}
+
 impl Standing {
     /// Where a platform stands that shows this.
     pub fn of(changes: &[SettingChange], sight: &Sight) -> Self {
@@ -170,8 +185,7 @@ impl Standing {
             } else if is_same(present, to.as_ref()) {
                 after += 1;
             } else {
-                let present = present.map_or_else(|| "unset".to_owned(), Value::to_string);
-                return Self::Elsewhere(format!("{key} is {present}"));
+                return Self::Elsewhere(format!("{key} is {}", shown(present)));
             }
         }
         match (before, after) {

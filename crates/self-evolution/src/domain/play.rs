@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Number, Value};
 use shared::order::Target;
 
-use super::order::{Sight, Values, is_same};
+use super::order::{Sight, Values, is_same, looks_secret, shown};
 use super::owned::Hindrance;
 use super::recommendation::{Kind, RecommendationId};
 use super::setting::SettingChange;
@@ -156,7 +156,12 @@ impl Want {
             let reason = "has no limit, and one that is set could not be taken off again: give it one first";
             return Err(format!("{key} of {target} {reason}"));
         }
-        let shown = present.as_ref().map_or_else(|| "unset".to_owned(), Value::to_string);
+        if present.as_ref().is_some_and(looks_secret) {
+            let reason =
+                "has a value that looks like a secret, and what is before a change is recorded and shown";
+            return Err(format!("{key} of {target} {reason}: keep it in a Secret, and change it there"));
+        }
+        let shown = shown(present.as_ref());
         let after = match &self.to {
             Wanted::Value(value) => value.clone(),
             Wanted::Plus { .. } | Wanted::Times { .. } => {
@@ -219,6 +224,7 @@ mod tests {
     use shared::order::Backend;
 
     use super::super::field::Field;
+    use super::super::order::Standing;
     use super::super::owned::Owned;
     use super::super::quantity::{Form, parse};
     use super::*;
@@ -263,6 +269,23 @@ mod tests {
         let written = Form::Processors.written(&cut);
         let read = parse(written.as_str().unwrap()).map(as_number);
         assert!(is_same(read.as_ref(), Some(&cut)), "{written} is what is recorded: {cut}");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_secret_is_neither_recorded_nor_shown() {
+        let mut play = play();
+        play.wants[0] =
+            Want { key: "env.URL".into(), to: Wanted::Value(json!("new")), ..play.wants[0].clone() };
+        let of =
+            |text: &str| play.changes(&Sight::Values([("env.URL".to_owned(), Some(json!(text)))].into()));
+        for secret in ["postgres://app:hunter2@db/app", "a=b\npassword=hunter2\n"] {
+            let told = of(secret).unwrap_err().to_string();
+            assert!(told.contains("looks like a secret") && !told.contains("hunter2"), "{told}");
+            let change = of("postgres://db/app").unwrap();
+            let now = Sight::Values([("env.URL".to_owned(), Some(json!(secret)))].into());
+            let told = format!("{:?}", Standing::of(&change, &now));
+            assert!(told.contains("looks like a secret") && !told.contains("hunter2"), "{told}");
+        }
     }
 
     #[test]

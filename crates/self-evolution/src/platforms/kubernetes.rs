@@ -22,7 +22,7 @@ pub use self::key::{Content, Key, LEAST};
 use self::scene::{Object, Scene, Unseen};
 pub(super) use self::settle::settle;
 use crate::domain::field::Field;
-use crate::domain::order::{Inspection, Order, Sight, Stage, Written, is_same};
+use crate::domain::order::{Inspection, Order, Sight, Stage, Written, is_same, shown};
 use crate::domain::setting::SettingChange;
 
 /// Under this name the API server keeps what we have written.
@@ -232,8 +232,7 @@ fn left_to_write<'a>(
             _ if is_same(present, change.after.as_ref()) => {}
             Some(key) if is_same(present, change.before.as_ref()) => left.push((change, key)),
             Some(_) | None => {
-                let present = present.map_or_else(|| "unset".to_owned(), Value::to_string);
-                let what = format!("somebody else has changed it: {} is {present}", change.key);
+                let what = format!("somebody else has changed it: {} is {}", change.key, shown(present));
                 return Err(Stopped::At(Written::Foreign(what)));
             }
         }
