@@ -13,7 +13,8 @@ use shared::platform::kubernetes::Access;
 use shared::platform::{Docker, DockerSettings};
 use shared::redact::redact;
 
-use crate::domain::play::{Play, Playbook, Want};
+use crate::domain::order::looks_secret;
+use crate::domain::play::{Play, Playbook, Want, Wanted};
 use crate::domain::recommendation::Kind;
 use crate::platforms::{
     Action, ActionKey, CPUS, CommandMeans, Content, DockerMeans, MEMORY, Means, REPLICAS, VARIABLE,
@@ -166,9 +167,16 @@ fn content_of(key: &str) -> Option<Content> {
     }
 }
 
-/// Refuses variables whose names look like those of secrets.
+/// Refuses variables whose names or values look like secrets.
 fn no_secrets(wants: &[Want], name: impl Fn(&str) -> Option<&str>) -> Result<(), (&'static str, String)> {
-    let Some(want) = wants.iter().find(|want| name(&want.key).is_some_and(is_secret)) else { return Ok(()) };
+    let has_secret = |want: &&Want| {
+        let to = match &want.to {
+            Wanted::Value(value) => Some(value),
+            Wanted::Plus { .. } | Wanted::Times { .. } => None,
+        };
+        name(&want.key).is_some_and(is_secret) || want.from.as_ref().into_iter().chain(to).any(looks_secret)
+    };
+    let Some(want) = wants.iter().find(has_secret) else { return Ok(()) };
     Err(("set", format!("sets {}, which looks like a secret: values are recorded and shown", want.key)))
 }
 

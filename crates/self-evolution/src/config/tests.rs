@@ -53,6 +53,7 @@ fn an_action_in_kubernetes_changes_one_object_and_no_secret() {
         ("configmap.web.cache=on, configmap.api.cache=on", "sets one of these"),
         ("env.web.DB_PASSWORD=x", "looks like a secret"),
         ("configmap.web.api-token=x", "looks like a secret"),
+        ("env.web.URL=postgres://app:hunter2@db/app", "looks like a secret"),
         ("env.A=1, env.A=2", "sets env.A twice"),
         ("resources.limits.memory=much", "write KEY=VALUE"),
     ] {
