@@ -187,16 +187,12 @@ async fn write_once(means: &KubernetesMeans, order: &Order, has_written: &mut bo
     })?;
     let left = left_to_write(&scene, order)?;
     if !left.is_empty() {
-        // Who owns it now may not have when it was applied: then it is theirs, and there is nothing to retry.
-        let theirs = |by: String| match order.stage {
-            Stage::Apply => Stopped::At(Written::NotRun(by)),
-            Stage::Rollback | Stage::Keep => Stopped::At(Written::Foreign(by)),
-        };
-        let keys: Vec<_> = left.iter().map(|(change, key)| (change.key.clone(), (*key).clone())).collect();
-        let removed: Vec<_> = left.iter().filter(|(change, _)| change.after.is_none()).collect();
-        let shared = || removed.iter().find_map(|(change, key)| scene.object.shared(&change.key, key));
-        let owner = scene.object.owner().or_else(|| scene.object.kept_by(&keys)).or_else(shared);
-        owner.or_else(|| scene.governed()).map_or(Ok(()), |by| Err(theirs(by)))?;
+        match (owner_now(&scene, &left, order.stage), order.stage) {
+            (None, _) => {}
+            (Some(by), Stage::Apply) => return Err(Stopped::At(Written::NotRun(by))),
+            // Who owns it now may not have when it was applied: then it is theirs, and there is nothing to retry.
+            (Some(by), Stage::Rollback | Stage::Keep) => return Err(Stopped::At(Written::Foreign(by))),
+        }
         let body = body(means, &scene, &left, order).map_err(not_run)?;
         let object = apply(means, &scene.object, body).await?;
         *has_written = true;
@@ -208,6 +204,19 @@ async fn write_once(means: &KubernetesMeans, order: &Order, has_written: &mut bo
         Some(marked) => roll_out(means, &scene, &marked, order).await,
         None => Ok(()),
     }
+}
+
+/// Whose it is that is left to write; nobody's else where it is ours to write.
+fn owner_now(scene: &Scene, left: &[(&SettingChange, &Key)], stage: Stage) -> Option<String> {
+    let keys: Vec<_> = left.iter().map(|(change, key)| (change.key.clone(), (*key).clone())).collect();
+    let object = &scene.object;
+    // Our apply has made us the only owner. Who owns it beside us at the way back has written the same since, and wants it.
+    let shared = || match stage {
+        Stage::Rollback => left.iter().find_map(|(change, key)| object.shared(&change.key, key)),
+        Stage::Apply | Stage::Keep => None,
+    };
+    let owner = object.owner().or_else(|| object.kept_by(&keys)).or_else(shared);
+    owner.or_else(|| scene.governed())
 }
 
 impl Scene {

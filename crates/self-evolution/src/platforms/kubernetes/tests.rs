@@ -177,3 +177,25 @@ async fn an_object_that_cannot_be_read_is_not_taken_for_gone() {
     let sight = see(&means, &order.look()).await;
     assert!(matches!(sight, Sight::Unreachable(_)), "{sight:?}");
 }
+
+#[tokio::test]
+async fn what_a_person_has_confirmed_since_stays() {
+    let with = |managers: &[&str]| {
+        let mut changed = deployment();
+        changed["spec"]["template"]["spec"]["containers"][0]["env"] =
+            json!([{"name": "CACHE", "value": "on"}]);
+        let fields = json!({"f:spec": {"f:template": {"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {
+            ".": {}, "f:name": {}, "f:env": {"k:{\"name\":\"CACHE\"}": {".": {}, "f:name": {}, "f:value": {}}}
+        }}}}}});
+        let record = |name: &&str| json!({"manager": name, "operation": "Apply", "fieldsV1": fields});
+        changed["metadata"]["managedFields"] = managers.iter().map(record).collect();
+        changed
+    };
+    let order = order(Stage::Rollback, "env.CACHE", &json!("on"), &json!("off"));
+    let server = Server::start(&[(DEPLOYMENT, with(&[FIELD_MANAGER, "kubectl"]))]).await;
+    let written = write(&server.means(), &order).await;
+    let reason = "kubectl has set env.CACHE of deployment/web in shop as well";
+    assert_eq!(written, Written::Foreign(reason.to_owned()));
+    let server = Server::start(&[(DEPLOYMENT, with(&[FIELD_MANAGER]))]).await;
+    assert_eq!(write(&server.means(), &order).await, Written::Done, "nobody has");
+}
