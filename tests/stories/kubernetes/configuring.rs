@@ -56,8 +56,7 @@ async fn a_config_map_is_changed_and_kept_or_put_back_and_what_a_tool_owns_is_ha
     assert_eq!(data("sick").await, (before.clone(), false));
 
     let refused = ended(&daemon, "owned", "the refusal", |one| one["outcome"] == "action_failed").await;
-    let words =
-        ["the Argo CD application shop", "kubectl -n shop patch configmap owned", "\"mode\":\"safe\""];
+    let words = ["the Argo CD application shop", "kubectl -n shop patch configmap owned", "\"mode\":\"***\""];
     assert!(says(&refused["reason"], &words), "{refused:#}");
     assert_eq!(data("owned").await, (before, false));
 

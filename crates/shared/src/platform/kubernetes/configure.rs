@@ -13,7 +13,6 @@ use super::{Attempt, Kubernetes, KubernetesUpdate};
 use crate::order::{OrderId, Performed, Stage, Standing, Unreachable};
 use crate::platform::Variables;
 use crate::platform::update::begun;
-use crate::redact::redact;
 
 /// Why nothing is written: nothing was, or somebody else came first.
 pub(super) enum Refused {
@@ -122,7 +121,7 @@ impl Kubernetes {
         let map = self.config_map(name, &workload.namespace).await?;
         let what = format!("change the ConfigMap {name} in {}", workload.namespace);
         let (written, now) = (wanted(&update.variables), keys(&map));
-        let patch = json!({"data": written}).to_string();
+        let patch = json!({"data": without_values(&written)}).to_string();
         let owner = Owner::of(&map.metadata);
         refuse_owned(
             &what,
@@ -212,7 +211,13 @@ fn keys(map: &ConfigMap) -> BTreeMap<String, Value> {
     map.data.iter().flatten().map(|(key, value)| (key.clone(), value.clone().into())).collect()
 }
 
-/// What a tool owns is changed where that tool reads it; the change is handed out.
+/// The names of what is written, for a person who knows the values.
+pub(super) fn without_values(written: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let hidden = |value: &Value| if value.is_null() { Value::Null } else { "***".into() };
+    written.iter().map(|(name, value)| (name.clone(), hidden(value))).collect()
+}
+
+/// What a tool owns is changed where that tool reads it; the change is handed out, without the values, which are secrets.
 pub(super) fn refuse_owned(
     what: &str,
     owner: Option<Owner>,
@@ -220,7 +225,6 @@ pub(super) fn refuse_owned(
     patch: &str,
 ) -> Result<(), Refused> {
     let Some(owner) = owner else { return Ok(()) };
-    let patch = redact(patch);
     Err(Refused::Because(format!(
         "{what}: it is kept by {owner}, which would undo it; what would be written: kubectl {command} -p '{patch}'"
     )))

@@ -19,7 +19,7 @@ pub const WATCH: Duration = Duration::from_secs(300);
 /// Only what is needed of each pod is sent.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// The label by which a Deployment tells its versions apart; it is the end of the name of a ReplicaSet.
-const VERSION: &str = "pod-template-hash";
+pub(super) const VERSION: &str = "pod-template-hash";
 
 #[derive(Clone, Debug, Deserialize)]
 struct Changed {
@@ -44,7 +44,8 @@ impl Access {
         let version = listed.metadata.resource_version.unwrap_or_default();
         let path = format!(
             "{pods}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}",
-            WATCH.as_secs()
+            // The watcher lets go of it first, so that a quiet one is not taken for one that broke off.
+            WATCH.as_secs() + 10
         );
         let client = self.client(&tried).await?;
         let failed = |fault| Failure::new(&tried, "the API server", fault);

@@ -6,11 +6,23 @@ use super::anew::stamp;
 use super::failure::{Failure, Fault};
 use super::look::Look;
 use super::pods::{PodSeen, PodState};
+use super::workload::WorkloadKind;
 use super::{Attempt, Kubernetes};
 use crate::order::{OrderId, Performed, Unreachable};
 
-/// Pods that one order evicts; more of them wait for the next attempt.
-const AT_ONCE: usize = 10;
+/// Pods that one order evicts at most; more of them wait for the next attempt.
+const AT_ONCE: u64 = 10;
+
+/// How many pods of the workload one order evicts: a quarter, as a rollout replaces them, and of a StatefulSet, whose pods
+/// are members of something, one. Pods can be sick together because of what they need.
+fn at_once(look: &Look) -> usize {
+    let wanted = look.rollout.desired(look.workload.kind);
+    let at_once = match look.workload.kind {
+        WorkloadKind::StatefulSet => 1,
+        WorkloadKind::Deployment | WorkloadKind::DaemonSet => (wanted / 4).clamp(1, AT_ONCE),
+    };
+    usize::try_from(at_once).unwrap_or(1)
+}
 
 impl Kubernetes {
     /// Evicts the sick pods. Where none is called sick, the only pod, or rolls all of them out anew.
@@ -21,8 +33,9 @@ impl Kubernetes {
         };
         let mut sick = look.sick();
         if !sick.is_empty() {
-            let more = sick.len().saturating_sub(AT_ONCE);
-            sick.truncate(AT_ONCE);
+            let at_once = at_once(&look);
+            let more = sick.len().saturating_sub(at_once);
+            sick.truncate(at_once);
             return told_of(&look, self.evict(attempt, &look, &sick).await, more);
         }
         let serving = look.those(|state| *state == PodState::Serving);
@@ -37,6 +50,10 @@ impl Kubernetes {
                 },
                 Err(performed) => performed,
             },
+            // Those that start or are on a lost node may be all that is wrong.
+            (serving, wanted) if (serving.len() as u64) < wanted => {
+                Performed::NotRun { reason: nothing_to_evict(&look) }
+            }
             _ => {
                 let rolled = self.roll_out(attempt, &look.workload, &stamp(id)).await;
                 if rolled != Performed::Accepted {

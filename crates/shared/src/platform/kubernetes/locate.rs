@@ -58,8 +58,10 @@ impl Wanted {
         let path = format!("/api/v1/namespaces/{namespace}/services/{name}");
         match access.get::<Service>(&tried, &path).await {
             Ok(service) => self.of_service(access, &service, &name, &namespace).await,
-            // A host outside of the cluster may be called like that too.
-            Err(failure) if failure.is_not_found() => Ok(Found::Guessed(by_name(&self.service, &own))),
+            // A host outside of the cluster may be called like that too; one of another namespace is not in ours.
+            Err(failure) if failure.is_not_found() && namespace == own => {
+                Ok(Found::Guessed(by_name(&self.service, &own)))
+            }
             Err(failure) => Err(failure.into()),
         }
     }
@@ -87,7 +89,7 @@ impl Wanted {
         let owners = owners(access, &selector, namespace).await?;
         match owners.iter().collect::<Vec<_>>().as_slice() {
             [only] => Ok(Found::Certain((*only).clone())),
-            [] => Ok(Found::Guessed(by_name(name, namespace))),
+            [] => Ok(Found::Guessed(by_name(&self.service, namespace))),
             several => {
                 let several: Vec<String> = several.iter().map(|one| one.to_string()).collect();
                 let reason = format!(

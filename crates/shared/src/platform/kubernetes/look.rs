@@ -9,6 +9,7 @@ use super::locate::query_of;
 use super::pods::{PodSeen, PodState};
 use super::rollout::Rollout;
 use super::workload::Workload;
+use crate::clock::{Clock, Timestamp};
 use crate::order::{Observed, Unreachable};
 
 /// Pods of a workload that are looked at.
@@ -43,8 +44,9 @@ impl Kubernetes {
         );
         let tried = format!("list the pods of {workload}");
         let listed: ObjectList<Pod> = self.access.get(&tried, &path).await?;
+        let now = Clock::starting_after(Timestamp::default()).now();
         let mut pods: Vec<_> =
-            listed.items.into_iter().filter_map(|pod| PodSeen::of(pod, &workload)).collect();
+            listed.items.into_iter().filter_map(|pod| PodSeen::of(pod, &workload, now)).collect();
         pods.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Look { workload, rollout, pods })
     }
@@ -55,20 +57,10 @@ impl Kubernetes {
 }
 
 impl Look {
-    /// Pods that another one may replace with profit. A pod that has failed for good counts while its controller has not
-    /// replaced it.
+    /// Pods that another one may replace with profit. One that has ended for good is not among them: its controller has
+    /// made another one already, or is about to.
     pub(super) fn sick(&self) -> Vec<&PodSeen> {
-        let is_short = self.rollout.available(self.workload.kind) < self.rollout.desired(self.workload.kind);
-        let is_sick = |pod: &&PodSeen| match pod.state {
-            PodState::Sick(_) => true,
-            PodState::Failed(_) => is_short,
-            PodState::Serving
-            | PodState::Starting
-            | PodState::Unscheduled(_)
-            | PodState::Lost
-            | PodState::Ending => false,
-        };
-        self.pods.iter().filter(is_sick).collect()
+        self.those(|state| matches!(state, PodState::Sick(_)))
     }
 
     /// Pods of a kind.
@@ -179,10 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_failed_is_sick_only_while_it_is_not_replaced() {
-        let pods = || vec![pod("a", PodState::Serving), pod("b", PodState::Failed("OOMKilled".into()))];
-        assert_eq!(look(1, pods()).sick().len(), 1);
-        assert!(look(2, pods()).sick().is_empty());
+    fn a_pod_that_has_ended_for_good_is_left_to_its_controller() {
+        let failed = pod("b", PodState::Failed("OOMKilled".into()));
+        assert!(look(1, vec![pod("a", PodState::Serving), failed]).sick().is_empty());
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! A pod as its node reports it: whether it serves, starts, is sick, or is beyond our reach.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use std::time::Duration;
 
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
+
+use super::events::VERSION;
 use super::workload::Workload;
 use crate::clock::Timestamp;
+
+/// How long a container may take until it is ready for the first time; then it hangs, and does not only start.
+const STARTS_WITHIN: Duration = Duration::from_secs(300);
 
 /// Why a container waits that has failed, and does not only start.
 const FAILURES: [&str; 8] = [
@@ -54,11 +60,14 @@ pub(super) struct PodSeen {
 }
 
 impl PodSeen {
-    /// A pod of the workload; none for one that belongs to somebody else, or has done what it was for.
-    pub(super) fn of(pod: Pod, workload: &Workload) -> Option<Self> {
+    /// A pod of the workload as it is now; none for one that belongs to somebody else, or has done what it was for.
+    pub(super) fn of(pod: Pod, workload: &Workload, now: Timestamp) -> Option<Self> {
         let owner = super::locate::controller(&pod.metadata)?;
         let is_ours = match owner.kind.as_str() {
-            "ReplicaSet" => owner.name.strip_prefix(&workload.name).is_some_and(|rest| rest.starts_with('-')),
+            "ReplicaSet" => {
+                let version = pod.metadata.labels.as_ref().and_then(|labels| labels.get(VERSION));
+                version.is_some_and(|version| owner.name == format!("{}-{version}", workload.name))
+            }
             kind => kind.eq_ignore_ascii_case(workload.kind.as_str()) && owner.name == workload.name,
         };
         let status = pod.status.clone().unwrap_or_default();
@@ -68,7 +77,7 @@ impl PodSeen {
         let containers = status.container_statuses.clone().unwrap_or_default();
         let worst = containers.iter().find(|one| !one.ready).or(containers.first());
         Some(Self {
-            state: state(&pod, &status, &containers),
+            state: state(&pod, &status, &containers, now),
             restarts: containers.iter().map(|one| u64::try_from(one.restart_count).unwrap_or(0)).sum(),
             started_at: containers.iter().filter_map(started_at).max(),
             container: worst.map(|one| one.name.clone()),
@@ -105,7 +114,7 @@ impl PodSeen {
     }
 }
 
-fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus]) -> PodState {
+fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus], now: Timestamp) -> PodState {
     if pod.metadata.deletion_timestamp.is_some() {
         return PodState::Ending;
     }
@@ -138,9 +147,20 @@ fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus]) -> PodSt
         // does so when it hears nothing more from the node.
         (_, true) if is("Ready", "False") && !waits_for_gate => PodState::Lost,
         (_, true) => PodState::Starting,
-        (true, false) => PodState::Sick("not ready".to_owned()),
-        (false, false) => PodState::Starting,
+        (true, false) if was_ready(condition("Ready"), containers, now) => {
+            PodState::Sick("not ready".to_owned())
+        }
+        (_, false) => PodState::Starting,
     }
+}
+
+/// Whether the pod was ready since its containers were started, or had the time for it: without a startup probe every
+/// container counts as started at once, however long it takes until it can serve.
+fn was_ready(ready: Option<&PodCondition>, containers: &[ContainerStatus], now: Timestamp) -> bool {
+    let Some(started) = containers.iter().filter_map(started_at).max() else { return false };
+    let changed = ready.and_then(|ready| ready.last_transition_time.as_ref());
+    let changed = changed.map(|at| Timestamp::from_micros(at.0.as_microsecond()));
+    changed.is_some_and(|changed| changed > started) || now > started + STARTS_WITHIN
 }
 
 fn failure(container: &ContainerStatus) -> Option<String> {
@@ -160,7 +180,7 @@ mod tests {
 
     fn seen(change: impl FnOnce(&mut Value)) -> Option<PodSeen> {
         let mut pod = json!({
-            "metadata": {"name": "web-5d-abc", "uid": "u1", "resourceVersion": "7",
+            "metadata": {"name": "web-5d-abc", "uid": "u1", "resourceVersion": "7", "labels": {VERSION: "5d"},
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d", "uid": "r1",
                     "controller": true}]},
             "status": {"phase": "Running",
@@ -170,7 +190,7 @@ mod tests {
         });
         change(&mut pod);
         let workload = Workload::parse("deployment/web", "shop").unwrap();
-        PodSeen::of(serde_json::from_value(pod).unwrap(), &workload)
+        PodSeen::of(serde_json::from_value(pod).unwrap(), &workload, "2026-11-24T01:02:00Z".parse().unwrap())
     }
 
     fn told(change: impl FnOnce(&mut Value)) -> String {
@@ -179,6 +199,7 @@ mod tests {
 
     fn not_ready(pod: &mut Value) {
         pod["status"]["conditions"][0]["status"] = "False".into();
+        pod["status"]["conditions"][0]["lastTransitionTime"] = "2026-11-24T01:01:00Z".into();
         pod["status"]["containerStatuses"][0]["ready"] = false.into();
     }
 
@@ -228,6 +249,28 @@ mod tests {
                 json!({"waiting": {"reason": "ContainerCreating"}});
         });
         assert_eq!(creating.unwrap().state, PodState::Starting);
+    }
+
+    #[test]
+    fn a_container_that_has_not_been_ready_yet_has_five_minutes_although_its_node_calls_it_started() {
+        let starting = |since: &'static str| {
+            let state = seen(|pod| {
+                not_ready(pod);
+                pod["status"]["conditions"][0]["lastTransitionTime"] = "2026-11-24T00:50:00Z".into();
+                pod["status"]["containerStatuses"][0]["state"] = json!({"running": {"startedAt": since}});
+            });
+            state.unwrap().state
+        };
+        assert_eq!(starting("2026-11-24T01:01:30Z"), PodState::Starting);
+        assert_eq!(starting("2026-11-24T00:56:59Z"), PodState::Sick("not ready".into()));
+    }
+
+    #[test]
+    fn pods_of_a_workload_whose_name_begins_alike_are_others() {
+        let canary = |pod: &mut Value| {
+            pod["metadata"]["ownerReferences"][0]["name"] = "web-canary-5d".into();
+        };
+        assert_eq!(seen(canary), None);
     }
 
     #[test]

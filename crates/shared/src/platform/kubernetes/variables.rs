@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Container;
 use serde_json::{Value, json};
 
-use super::configure::{Refused, refuse_owned, to_keep, wanted};
+use super::configure::{Refused, refuse_owned, to_keep, wanted, without_values};
 use super::failure::Failure;
 use super::kept::{Kept, PREVIOUS, Present, present};
 use super::ownership::Owner;
@@ -30,7 +30,7 @@ impl Kubernetes {
         let container =
             container(&rollout).ok_or_else(|| Refused::Because(format!("{what}: it has no container")))?;
         let (written, now) = (wanted(&update.variables), variables(container));
-        let patch = template(&container.name, &written).to_string();
+        let patch = template(&container.name, &without_values(&written)).to_string();
         let command = format!("-n {} patch {} {}", workload.namespace, workload.kind.as_str(), workload.name);
         refuse_owned(&what, Owner::of(&rollout.metadata), &command, &patch)?;
         if rollout.is_paused() {
