@@ -74,7 +74,9 @@ impl Look {
         let is_part = |pod: &&PodSeen| !matches!(pod.state, PodState::Ending | PodState::Failed(_));
         let mut identities: Vec<String> = self.pods.iter().filter(is_part).map(PodSeen::identity).collect();
         identities.sort();
-        let is_complete = rollout.is_complete(kind);
+        // The workload was read before its pods: it may not know yet that one of them is ending.
+        let serving = self.those(|state| *state == PodState::Serving).len() as u64;
+        let is_complete = rollout.is_complete(kind) && serving >= rollout.desired(kind);
         let runs = rollout.desired(kind) > 0 && rollout.available(kind) >= rollout.desired(kind);
         Observed {
             identity: Some(identities.join(",")),
@@ -160,6 +162,12 @@ mod tests {
         let after = look(2, [vec![pod("a", PodState::Serving)], ending.into()].concat()).observed();
         assert_eq!(after.identity.as_deref(), Some("uid-of-a,uid-of-c"));
         assert_eq!((after.running, after.in_transition), (Some(true), false));
+    }
+
+    #[test]
+    fn a_pod_that_ends_is_a_transition_although_the_workload_does_not_know_it_yet() {
+        let seen = look(2, vec![pod("a", PodState::Serving), pod("b", PodState::Ending)]).observed();
+        assert!(seen.in_transition);
     }
 
     #[test]
