@@ -94,7 +94,7 @@ pub enum Platform {
     /// Restarts containers.
     Docker(Docker),
     /// Evicts pods and rolls workloads out anew.
-    Kubernetes(Kubernetes),
+    Kubernetes(Box<Kubernetes>),
     /// Posts orders to a receiver.
     Webhook(Webhook),
     /// Runs programs on this host.
@@ -118,7 +118,7 @@ impl Platform {
         let made = match settings {
             PlatformSettings::Docker(settings) => Docker::new(settings).map(Self::Docker),
             PlatformSettings::Kubernetes(settings) => {
-                Kubernetes::new(service, settings).map(Self::Kubernetes)
+                Kubernetes::new(service, settings).map(|one| Self::Kubernetes(Box::new(one)))
             }
             PlatformSettings::Webhook(settings) => Webhook::new(settings).map(Self::Webhook),
             PlatformSettings::Command(settings) => Command::new(settings).map(Self::Command),

@@ -113,7 +113,9 @@ impl<'a> Globals<'a> {
         let url = member.group.url("url").and_then(|url| reqwest::Url::parse(url.expose()).ok());
         let host = url.and_then(|url| url.host_str().map(str::to_owned));
         let access = self.kubernetes.clone();
-        Some(PlatformSettings::Kubernetes(KubernetesSettings { access, workload, host, update: None }))
+        let start_period = seconds(&member.group, "start_period");
+        let settings = KubernetesSettings { access, workload, host, update: None, start_period };
+        Some(PlatformSettings::Kubernetes(settings))
     }
 
     fn docker(&self, member: &Member) -> PlatformSettings {

@@ -56,6 +56,8 @@ pub struct KubernetesSettings {
     pub host: Option<String>,
     /// What an update of the configuration changes.
     pub update: Option<KubernetesUpdate>,
+    /// How long a container may take until it is ready for the first time; later it hangs, and does not only start.
+    pub start_period: Duration,
 }
 
 /// The workload of one service.
@@ -64,6 +66,7 @@ pub struct Kubernetes {
     access: Access,
     wanted: Wanted,
     update: Option<KubernetesUpdate>,
+    start_period: Duration,
     clock: Clock,
     known: Mutex<Option<(Workload, Timestamp)>>,
 }
@@ -98,7 +101,8 @@ impl Kubernetes {
         };
         let (access, update) = (settings.access.clone(), settings.update.clone());
         let clock = Clock::starting_after(Timestamp::default());
-        Ok(Self { access, wanted, update, clock, known: Mutex::default() })
+        let start_period = settings.start_period;
+        Ok(Self { access, wanted, update, start_period, clock, known: Mutex::default() })
     }
 
     /// What orders are aimed at, as far as the settings tell.

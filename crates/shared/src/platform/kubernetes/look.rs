@@ -9,7 +9,6 @@ use super::locate::query_of;
 use super::pods::{PodSeen, PodState};
 use super::rollout::Rollout;
 use super::workload::Workload;
-use crate::clock::{Clock, Timestamp};
 use crate::order::{Observed, Unreachable};
 
 /// Pods of a workload that are looked at.
@@ -44,9 +43,9 @@ impl Kubernetes {
         );
         let tried = format!("list the pods of {workload}");
         let listed: ObjectList<Pod> = self.access.get(&tried, &path).await?;
-        let now = Clock::starting_after(Timestamp::default()).now();
+        let slow_since = self.clock.now() - self.start_period;
         let mut pods: Vec<_> =
-            listed.items.into_iter().filter_map(|pod| PodSeen::of(pod, &workload, now)).collect();
+            listed.items.into_iter().filter_map(|pod| PodSeen::of(pod, &workload, slow_since)).collect();
         pods.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Look { workload, rollout, pods })
     }

@@ -1,15 +1,10 @@
 //! A pod as its node reports it: whether it serves, starts, is sick, or is beyond our reach.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 
 use super::events::VERSION;
 use super::workload::Workload;
 use crate::clock::Timestamp;
-
-/// How long a container may take until it is ready for the first time; then it hangs, and does not only start.
-const STARTS_WITHIN: Duration = Duration::from_secs(300);
 
 /// Why a container waits that has failed, and does not only start.
 const FAILURES: [&str; 8] = [
@@ -60,8 +55,9 @@ pub(super) struct PodSeen {
 }
 
 impl PodSeen {
-    /// A pod of the workload as it is now; none for one that belongs to somebody else, or has done what it was for.
-    pub(super) fn of(pod: Pod, workload: &Workload, now: Timestamp) -> Option<Self> {
+    /// A pod of the workload; none for one that belongs to somebody else, or has done what it was for. A container that was
+    /// started before `slow_since` and has not been ready hangs.
+    pub(super) fn of(pod: Pod, workload: &Workload, slow_since: Timestamp) -> Option<Self> {
         let owner = super::locate::controller(&pod.metadata)?;
         let is_ours = match owner.kind.as_str() {
             "ReplicaSet" => {
@@ -77,7 +73,7 @@ impl PodSeen {
         let containers = status.container_statuses.clone().unwrap_or_default();
         let worst = containers.iter().find(|one| !one.ready).or(containers.first());
         Some(Self {
-            state: state(&pod, &status, &containers, now),
+            state: state(&pod, &status, &containers, slow_since),
             restarts: containers.iter().map(|one| u64::try_from(one.restart_count).unwrap_or(0)).sum(),
             started_at: containers.iter().filter_map(started_at).max(),
             container: worst.map(|one| one.name.clone()),
@@ -114,7 +110,7 @@ impl PodSeen {
     }
 }
 
-fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus], now: Timestamp) -> PodState {
+fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus], slow_since: Timestamp) -> PodState {
     if pod.metadata.deletion_timestamp.is_some() {
         return PodState::Ending;
     }
@@ -147,7 +143,7 @@ fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus], now: Tim
         // does so when it hears nothing more from the node.
         (_, true) if is("Ready", "False") && !waits_for_gate => PodState::Lost,
         (_, true) => PodState::Starting,
-        (true, false) if was_ready(condition("Ready"), containers, now) => {
+        (true, false) if was_ready(condition("Ready"), containers, slow_since) => {
             PodState::Sick("not ready".to_owned())
         }
         (_, false) => PodState::Starting,
@@ -156,11 +152,11 @@ fn state(pod: &Pod, status: &PodStatus, containers: &[ContainerStatus], now: Tim
 
 /// Whether the pod was ready since its containers were started, or had the time for it: without a startup probe every
 /// container counts as started at once, however long it takes until it can serve.
-fn was_ready(ready: Option<&PodCondition>, containers: &[ContainerStatus], now: Timestamp) -> bool {
+fn was_ready(ready: Option<&PodCondition>, containers: &[ContainerStatus], slow_since: Timestamp) -> bool {
     let Some(started) = containers.iter().filter_map(started_at).max() else { return false };
     let changed = ready.and_then(|ready| ready.last_transition_time.as_ref());
     let changed = changed.map(|at| Timestamp::from_micros(at.0.as_microsecond()));
-    changed.is_some_and(|changed| changed > started) || now > started + STARTS_WITHIN
+    changed.is_some_and(|changed| changed > started) || started < slow_since
 }
 
 fn failure(container: &ContainerStatus) -> Option<String> {
@@ -190,7 +186,7 @@ mod tests {
         });
         change(&mut pod);
         let workload = Workload::parse("deployment/web", "shop").unwrap();
-        PodSeen::of(serde_json::from_value(pod).unwrap(), &workload, "2026-11-24T01:02:00Z".parse().unwrap())
+        PodSeen::of(serde_json::from_value(pod).unwrap(), &workload, "2026-11-24T00:57:00Z".parse().unwrap())
     }
 
     fn told(change: impl FnOnce(&mut Value)) -> String {
@@ -252,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_has_not_been_ready_yet_has_five_minutes_although_its_node_calls_it_started() {
+    fn a_container_that_has_not_been_ready_yet_has_its_start_period_although_its_node_calls_it_started() {
         let starting = |since: &'static str| {
             let state = seen(|pod| {
                 not_ready(pod);
