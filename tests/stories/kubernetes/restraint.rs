@@ -30,7 +30,7 @@ async fn what_is_rolled_out_scaled_to_zero_or_paused_is_left_alone() {
         shop.cluster.kubectl(&[&["--namespace", "shop"], arguments].concat());
     };
     // A version that takes its time to be ready, and nothing else runs meanwhile.
-    let slow = json!({"spec": {"template": {"metadata": {"annotations": {"kwok.test/ready-after": "6s"}}}}});
+    let slow = json!({"spec": {"template": {"metadata": {"annotations": {"kwok.test/ready-after": "25s"}}}}});
     in_shop(&["patch", "deployment", "rolled", "--type", "merge", "--patch", &slow.to_string()]);
     in_shop(&["scale", "deployment", "scaled", "--replicas", "0"]);
     in_shop(&["rollout", "pause", "deployment", "held"]);
