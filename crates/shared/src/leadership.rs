@@ -32,7 +32,7 @@ use crate::journal::{JournalError, Writer};
 
 pub use holding::Candidacy;
 use holding::{Holding, Standing};
-use lease::{Leader, RENEW_DEADLINE, RETRY};
+use lease::RETRY;
 use standby::Standby;
 
 /// How often the journal is tried that another instance still has open.
@@ -76,31 +76,14 @@ impl Leadership {
 
     /// Whether something may be told to a platform at this moment; else a sentence that says why not.
     pub fn check(&self) -> Result<(), String> {
-        let Some(standing) = &self.standing else { return Ok(()) };
-        match &*standing.borrow() {
-            Standing::Leads { until, .. } if since_boot() < *until => Ok(()),
-            Standing::Leads { failure, .. } => Err(format!(
-                "the lease could not be renewed for more than {} s, and another instance may lead by now: nothing is \
-                 done until it can be renewed ({})",
-                RENEW_DEADLINE.as_secs(),
-                failure.as_deref().unwrap_or("no answer")
-            )),
-            Standing::StandsBy(Leader { name, .. }) | Standing::Lost(name) => {
-                Err(format!("{name} leads, and this instance does nothing"))
-            }
-            Standing::Unknown(reason) => Err(format!("it is not known who leads: {reason}")),
-        }
+        self.standing.as_ref().map_or(Ok(()), |standing| standing.borrow().leads_since().map(drop))
     }
 
-    /// What readiness says of it; nothing where there is no lease. An instance that stands by is ready too: it passes
-    /// requests on.
+    /// What readiness says of it; nothing where there is no lease.
     pub fn readiness(&self) -> Option<Check> {
-        let standing = self.standing.as_ref()?.borrow().clone();
-        let (ok, detail) = match (self.check(), standing) {
-            (Ok(()), Standing::Leads { since, .. }) => (true, format!("this instance leads since {since}")),
-            (_, Standing::StandsBy(leader)) => (true, format!("standing by: {} leads", leader.name)),
-            (Err(reason), _) => (false, reason),
-            (Ok(()), Standing::Unknown(reason) | Standing::Lost(reason)) => (false, reason),
+        let (ok, detail) = match self.standing.as_ref()?.borrow().leads_since() {
+            Ok(since) => (true, format!("this instance leads since {since}")),
+            Err(reason) => (false, reason),
         };
         Some(Check { name: "lease", ok, is_required: false, detail: Some(detail) })
     }

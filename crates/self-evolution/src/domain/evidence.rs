@@ -11,7 +11,7 @@ use super::window::bucket::Bucket;
 /// What was seen of one endpoint that speaks for a recommendation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
-    /// The endpoint, with placeholders for identities.
+    /// The endpoint, with parameters in place of identities.
     #[schema(value_type = String)]
     pub endpoint: Arc<str>,
     /// Which detector found it; empty where a version before this one did.

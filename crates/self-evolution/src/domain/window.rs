@@ -77,7 +77,7 @@ pub enum Place {
     Known(Arc<str>, Arc<str>),
     /// Under this endpoint, once it is admitted.
     New(Arc<str>, Arc<str>),
-    /// The paths that begin like this differ in the next segment only by chance: it becomes a placeholder first.
+    /// The paths that begin like this differ in the next segment only by chance: it becomes a parameter first.
     Merge {
         /// The service.
         service: Arc<str>,

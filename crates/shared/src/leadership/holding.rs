@@ -40,6 +40,25 @@ pub(super) enum Standing {
     Lost(String),
 }
 
+impl Standing {
+    /// Since when this instance leads, if it may act at this moment; else a sentence that says why not.
+    pub(super) fn leads_since(&self) -> Result<Timestamp, String> {
+        match self {
+            Self::Leads { since, until, .. } if since_boot() < *until => Ok(*since),
+            Self::Leads { failure, .. } => Err(format!(
+                "the lease could not be renewed for more than {} s, and another instance may lead by now: nothing is \
+                 done until it can be renewed ({})",
+                RENEW_DEADLINE.as_secs(),
+                failure.as_deref().unwrap_or("no answer")
+            )),
+            Self::StandsBy(Leader { name, .. }) | Self::Lost(name) => {
+                Err(format!("{name} leads, and this instance does nothing"))
+            }
+            Self::Unknown(reason) => Err(format!("it is not known who leads: {reason}")),
+        }
+    }
+}
+
 /// Who wants which lease.
 #[derive(Clone, Debug)]
 pub struct Candidacy {

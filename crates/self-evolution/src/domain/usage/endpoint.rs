@@ -1,4 +1,4 @@
-//! The endpoint of a reported path: the path without query, and with placeholders for identities.
+//! The endpoint of a reported path: the path without query, and with parameters in place of identities.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ const LONG: usize = 20;
 /// Hexadecimal text of at least this length, with digits, is an identity.
 const HEX: usize = 8;
 
-/// The endpoint that a path belongs to. Placeholders that the sender has put (`{id}`, `:id`, `<id>`) stay.
+/// The endpoint that a path belongs to. Parameters that the sender has put (`{id}`, `:id`, `<id>`) stay.
 pub fn endpoint_of(path: &str) -> Cow<'_, str> {
     let bare = without_origin(path);
     let bare = &bare[..bare.find(['?', '#']).unwrap_or(bare.len())];
@@ -30,7 +30,7 @@ pub fn endpoint_of(path: &str) -> Cow<'_, str> {
             endpoint.push_str(REST);
             break;
         }
-        endpoint.push_str(placeholder_for(segment).unwrap_or(segment));
+        endpoint.push_str(parameter_for(segment).unwrap_or(segment));
     }
     if endpoint.is_empty() {
         endpoint.push('/');
@@ -56,11 +56,11 @@ fn is_endpoint_already(path: &str) -> bool {
         && !path.as_bytes().windows(2).any(|two| two == b"//")
         && (path.len() == 1 || !path.ends_with('/'))
         && path.split('/').count() <= MOST_SEGMENTS
-        && path.split('/').all(|segment| placeholder_for(segment).is_none())
+        && path.split('/').all(|segment| parameter_for(segment).is_none())
 }
 
 /// What stands for a segment that is a value; none when it is a name.
-fn placeholder_for(segment: &str) -> Option<&'static str> {
+fn parameter_for(segment: &str) -> Option<&'static str> {
     let bytes = segment.as_bytes();
     let first = *bytes.first()?;
     if matches!(first, b'{' | b':' | b'<') {
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identities_become_placeholders_and_names_stay() {
+    fn identities_become_parameters_and_names_stay() {
         for (path, expected) in [
             ("/predict", "/predict"),
             ("/users/42", "/users/{id}"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_of_the_sender_stay() {
+    fn parameters_of_the_sender_stay() {
         for path in ["/users/{id}", "/users/:id/posts", "/users/<int:id>", "/v1/{name=projects/1}"] {
             assert_eq!(endpoint_of(path), path);
         }

@@ -62,7 +62,7 @@ impl Routes {
         };
         while let Some((prefix, name)) = split(endpoint, depth) {
             let siblings = siblings(&prefix, depth, known.clone());
-            let is_new = !is_placeholder(name) && !siblings.contains_key(name);
+            let is_new = !is_parameter(name) && !siblings.contains_key(name);
             if is_new && siblings.len() >= most_at(depth) && !has_dominant(&siblings) {
                 return Some(prefix.into_owned());
             }
@@ -93,7 +93,7 @@ fn siblings<'a>(
     for (path, requests) in known {
         if let Some((before, name)) = split(path, depth)
             && before == prefix
-            && !is_placeholder(name)
+            && !is_parameter(name)
         {
             *siblings.entry(name).or_default() += requests;
         }
@@ -106,7 +106,7 @@ fn has_dominant(siblings: &BTreeMap<&str, u64>) -> bool {
     siblings.values().any(|requests| requests * 2 > all)
 }
 
-fn is_placeholder(segment: &str) -> bool {
+fn is_parameter(segment: &str) -> bool {
     segment.is_empty() || segment.starts_with(['{', ':', '<'])
 }
 

@@ -15,9 +15,8 @@ const AT_ONCE: u64 = 10;
 
 /// How many pods of the workload one order evicts: a quarter, as a rollout replaces them, and of a StatefulSet, whose pods
 /// are members of something, one. Pods can be sick together because of what they need.
-fn at_once(look: &Look) -> usize {
-    let wanted = look.rollout.desired(look.workload.kind);
-    let at_once = match look.workload.kind {
+fn at_once(kind: WorkloadKind, wanted: u64) -> usize {
+    let at_once = match kind {
         WorkloadKind::StatefulSet => 1,
         WorkloadKind::Deployment | WorkloadKind::DaemonSet => (wanted / 4).clamp(1, AT_ONCE),
     };
@@ -33,7 +32,8 @@ impl Kubernetes {
         };
         let mut sick = look.sick();
         if !sick.is_empty() {
-            let at_once = at_once(&look);
+            let kind = look.workload.kind;
+            let at_once = at_once(kind, look.rollout.desired(kind));
             let more = sick.len().saturating_sub(at_once);
             sick.truncate(at_once);
             return told_of(&look, self.evict(attempt, &look, &sick).await, more);
@@ -165,6 +165,14 @@ fn nothing_to_evict(look: &Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quarter_of_the_pods_goes_at_once_and_of_a_stateful_set_one() {
+        let of_deployment = [1, 3, 8, 12, 400].map(|wanted| at_once(WorkloadKind::Deployment, wanted));
+        assert_eq!(of_deployment, [1, 1, 2, 3, 10]);
+        assert_eq!(at_once(WorkloadKind::StatefulSet, 12), 1);
+        assert_eq!(at_once(WorkloadKind::DaemonSet, 12), 3);
+    }
 
     #[test]
     fn once_a_pod_was_evicted_it_is_no_longer_true_that_nothing_happened() {
